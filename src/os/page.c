@@ -1,0 +1,226 @@
+/* The system calls on memory, one function each.
+ *
+ * Always true: a raw mlock(2) is used, since the sanitizers turn libc's into a call that does nothing; errno is the kernel's
+ * cause when an error is returned. docs/kernel-promises.md has the facts these functions rest on. */
+#include "os/page.h"
+
+#include "base/fatal.h"
+#include "os/process.h"
+
+#include <errno.h>
+#include <keepmum.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+enum { RESERVE = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+
+size_t page_bytes(void)
+{
+        static size_t known; /* the same value from every thread */
+        size_t n = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+        if (n == 0) {
+                n = (size_t)sysconf(_SC_PAGESIZE);
+                __atomic_store_n(&known, n, __ATOMIC_RELAXED);
+        }
+        return n;
+}
+
+/* Why a mapping was refused. EAGAIN is the lock limit (memfd_secret, mlockall); ENOMEM may be the limit of mappings. */
+static int refused(void)
+{
+        int cause = errno, err = KEEPMUM_ENOMEM;
+
+        if (cause == EAGAIN)
+                err = KEEPMUM_ELIMIT;
+        else if (cause == ENOMEM && process_mappings_are_used_up())
+                err = KEEPMUM_ENOSLOT;
+        else if (cause != ENOMEM)
+                err = KEEPMUM_ESYSTEM;
+        errno = cause;
+        return err;
+}
+
+static int map(void **where, void *at, size_t n_bytes, int prot, int flags, int fd, uint64_t offset)
+{
+        void *p = mmap(at, n_bytes, prot, flags, fd, (off_t)offset);
+
+        if (p == MAP_FAILED)
+                return refused();
+        *where = p;
+        return 0;
+}
+
+int page_reserve(void **base, size_t n_bytes)
+{
+        return map(base, NULL, n_bytes, PROT_NONE, RESERVE, -1, 0);
+}
+
+void page_release(void *base, size_t n_bytes)
+{
+        must(munmap(base, n_bytes) == 0, "munmap of own memory failed");
+}
+
+int page_vacate(void *at, size_t n_bytes)
+{
+        return map(&at, at, n_bytes, PROT_NONE, RESERVE | MAP_FIXED, -1, 0);
+}
+
+void page_plug(void *at, size_t n_bytes)
+{
+        void *p = mmap(at, n_bytes, PROT_NONE, RESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+        if (p != MAP_FAILED && p != at) /* a kernel before 4.17 takes the address as a hint */
+                page_release(p, n_bytes);
+}
+
+int page_map_anonymous(void *at, size_t n_bytes)
+{
+        return map(&at, at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+int page_map_file(void *at, size_t n_bytes, int fd, uint64_t offset)
+{
+        return map(&at, at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+}
+
+int page_map_table(void **table, size_t n_bytes)
+{
+        size_t guard = page_bytes(), total = n_bytes + 2 * guard;
+        char *data;
+        void *base;
+        int err = page_reserve(&base, total);
+
+        if (err != 0)
+                return err;
+        data = (char *)base + guard;
+        if (mprotect(data, n_bytes, PROT_READ | PROT_WRITE) != 0) {
+                err = refused();
+                page_release(base, total);
+                return err;
+        }
+        *table = data;
+        return 0;
+}
+
+/* mlock(2): ENOMEM and EAGAIN are the limit, as is EPERM under a limit of 0; any other EPERM, and ENOSYS, is a refusal. */
+int page_lock(void *at, size_t n_bytes)
+{
+        struct rlimit limit;
+        int cause;
+
+        if (syscall(SYS_mlock, at, n_bytes) == 0)
+                return 0;
+        cause = errno;
+        if (cause == ENOMEM || cause == EAGAIN)
+                return KEEPMUM_ELIMIT;
+        if (cause == EPERM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == 0) {
+                errno = cause;
+                return KEEPMUM_ELIMIT;
+        }
+        errno = cause;
+        return KEEPMUM_ENOLOCK;
+}
+
+int page_no_dump(void *at, size_t n_bytes)
+{
+        return madvise(at, n_bytes, MADV_DONTDUMP) == 0 ? 0 : KEEPMUM_ENODUMP;
+}
+
+int page_no_fork(void *at, size_t n_bytes)
+{
+        return madvise(at, n_bytes, MADV_DONTFORK) == 0 ? 0 : KEEPMUM_ENOFORK;
+}
+
+int page_wipe_on_fork(void *at, size_t n_bytes)
+{
+        return madvise(at, n_bytes, MADV_WIPEONFORK) == 0 ? 0 : KEEPMUM_ENOFORK;
+}
+
+void page_no_huge(void *at, size_t n_bytes)
+{
+        int kept = errno;
+
+        (void)madvise(at, n_bytes, MADV_NOHUGEPAGE); /* EINVAL where the kernel has no huge pages: nothing to forbid */
+        errno = kept;
+}
+
+/* getrandom(2) into each page: it needs no descriptor (none may be left, and a chroot may lack /dev/zero), works on secret
+ * memory, where MADV_POPULATE_WRITE does not, and answers EFAULT where a store would raise SIGBUS. */
+int page_prefault(void *at, size_t n_bytes)
+{
+        char *p = at;
+
+        for (size_t i = 0; i < n_bytes; i += page_bytes()) {
+                if (!page_probe_writable(p + i)) {
+                        errno = ENOMEM;
+                        return KEEPMUM_ENOMEM;
+                }
+                p[i] = 0;
+        }
+        return 0;
+}
+
+int page_close_first(void *at, size_t n_bytes)
+{
+        return mprotect(at, n_bytes, PROT_NONE) == 0 ? 0 : KEEPMUM_ENOGUARD;
+}
+
+static void protect(void *at, size_t n_bytes, int prot)
+{
+        must(mprotect(at, n_bytes, prot) == 0, "mprotect of a slot failed");
+}
+
+void page_close(void *at, size_t n_bytes)
+{
+        protect(at, n_bytes, PROT_NONE);
+}
+
+void page_open_read(void *at, size_t n_bytes)
+{
+        protect(at, n_bytes, PROT_READ);
+}
+
+void page_open_write(void *at, size_t n_bytes)
+{
+        protect(at, n_bytes, PROT_READ | PROT_WRITE);
+}
+
+bool page_probe_writable(void *at)
+{
+        long n;
+
+        do
+                n = syscall(SYS_getrandom, at, (size_t)1, GRND_NONBLOCK);
+        while (n < 0 && errno == EINTR);
+        must(n == 1 || errno == EFAULT, "getrandom failed");
+        return n == 1;
+}
+
+void page_scramble(void *at, size_t n_bytes)
+{
+        char *p = at;
+        size_t done = 0;
+
+        while (done < n_bytes) {
+                size_t left = n_bytes - done;
+                long n = syscall(SYS_getrandom, p + done, left < 256 ? left : 256, GRND_NONBLOCK);
+
+                if (n > 0)
+                        done += (size_t)n;
+                else if (errno == EFAULT)
+                        page_open_write(at, n_bytes);
+                else
+                        must(errno == EINTR, "getrandom failed");
+        }
+}

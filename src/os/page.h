@@ -1,0 +1,46 @@
+/* Pages: reserving, mapping, locking, closing. One function per system call, its policy inside.
+ *
+ * Functions that return int return 0 or a KEEPMUM_E... and leave errno as the cause; the others cannot fail on a mapping of
+ * their own and end the process if they do. All sizes are multiples of page_bytes(). */
+#ifndef OS_PAGE_H
+#define OS_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+size_t page_bytes(void);
+
+/* Address space nobody may touch. KEEPMUM_ENOSLOT, KEEPMUM_ELIMIT (under mlockall(MCL_FUTURE)), KEEPMUM_ENOMEM. */
+int page_reserve(void **base, size_t n_bytes);
+void page_release(void *base, size_t n_bytes);
+/* Gives back memory and lock of part of a reservation; the addresses stay, untouchable. */
+int page_vacate(void *at, size_t n_bytes);
+/* Fills a hole of the address space, if it still is one. */
+void page_plug(void *at, size_t n_bytes);
+
+/* Memory, open for reading and writing, over part of a reservation: shared anonymous, or of a secret memory file. */
+int page_map_anonymous(void *at, size_t n_bytes);
+int page_map_file(void *at, size_t n_bytes, int fd, uint64_t offset);
+/* Plain private memory for book-keeping, all zero, with an untouchable page on both sides. */
+int page_map_table(void **table, size_t n_bytes);
+
+int page_lock(void *at, size_t n_bytes);
+int page_no_dump(void *at, size_t n_bytes);
+int page_no_fork(void *at, size_t n_bytes);
+int page_wipe_on_fork(void *at, size_t n_bytes);
+void page_no_huge(void *at, size_t n_bytes); /* best effort: keeps a locked page in its frame */
+/* Makes the kernel find the memory now, so that a shortage is KEEPMUM_ENOMEM here instead of SIGBUS later. */
+int page_prefault(void *at, size_t n_bytes);
+
+int page_close_first(void *at, size_t n_bytes); /* while a chunk is made: failing is an error */
+void page_close(void *at, size_t n_bytes);      /* PROT_NONE */
+void page_open_read(void *at, size_t n_bytes);
+void page_open_write(void *at, size_t n_bytes);
+
+/* Whether the kernel can write one byte there, asked without a signal and without a descriptor. Changes the byte if so. */
+bool page_probe_writable(void *at);
+/* Fills with random bytes, opening the page again as often as another thread closes it. Async-signal-safe. */
+void page_scramble(void *at, size_t n_bytes);
+
+#endif
