@@ -1,0 +1,131 @@
+/* A chunk: slots for secrets, each between two pages that nobody may touch.
+ *
+ *   | PROT_NONE | slot 0 | PROT_NONE | slot 1 | ... | PROT_NONE |
+ *
+ * Always true: each slot is a mapping of its own, so that opening it never splits one (a split costs two to three times a plain
+ * call); slots are shared memory and guards are private, so the kernel never merges them; the descriptor of a secret memory file
+ * is closed before chunk_map() returns; the book-keeping is elsewhere, so an overrun of a slot faults before it can reach a length
+ * or a pointer of ours. Not here: who owns a slot (pool/). */
+#include "region/chunk.h"
+
+#include "base/fatal.h"
+#include "os/page.h"
+#include "os/process.h"
+#include "os/secretmem.h"
+
+#include <errno.h>
+#include <keepmum.h>
+#include <stdbool.h>
+
+unsigned char *chunk_slot(const struct chunk *c, uint32_t i)
+{
+        return c->base + page_bytes() + i * (c->slot_bytes + page_bytes());
+}
+
+static size_t total_bytes(const struct chunk *c)
+{
+        return c->n_slots * (c->slot_bytes + page_bytes()) + page_bytes();
+}
+
+static int slot_map(const struct chunk *c, uint32_t i, int fd)
+{
+        void *at = chunk_slot(c, i);
+        size_t n = c->slot_bytes;
+        int err;
+
+        if (c->kind == MEMORY_HIDDEN) {
+                err = page_map_file(at, n, fd, i * n); /* locked and not dumped from birth */
+        } else {
+                err = page_map_anonymous(at, n);
+                if (err == 0)
+                        err = page_no_dump(at, n);
+                if (err == 0 && c->kind == MEMORY_LOCKED)
+                        err = page_lock(at, n);
+        }
+        if (err != 0 || (err = page_no_fork(at, n)) != 0 || (err = page_prefault(at, n)) != 0)
+                return err;
+        page_no_huge(at, n);
+        return page_close_first(at, n);
+}
+
+static int slots_map(struct chunk *c)
+{
+        int fd = -1, err = 0;
+
+        if (c->kind == MEMORY_HIDDEN && (err = secretmem_create(&fd, c->n_slots * c->slot_bytes)) != 0)
+                return err;
+        for (uint32_t i = 0; err == 0 && i < c->n_slots; i++)
+                err = slot_map(c, i, fd);
+        if (fd >= 0)
+                secretmem_close(fd);
+        return err;
+}
+
+static unsigned promises_of(enum memory_kind kind)
+{
+        unsigned kept = KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED;
+
+        if (kind != MEMORY_UNLOCKED)
+                kept |= KEEPMUM_IS_LOCKED;
+        if (kind == MEMORY_HIDDEN)
+                kept |= KEEPMUM_IS_HIDDEN;
+        return kept;
+}
+
+int chunk_map(struct chunk *c)
+{
+        void *fresh = NULL;
+        int err, cause;
+
+        if (c->base == NULL) {
+                if ((err = page_reserve(&fresh, total_bytes(c))) != 0)
+                        return err;
+                c->base = fresh;
+        }
+        if ((err = slots_map(c)) == 0) {
+                c->promises = promises_of(c->kind);
+                return 0;
+        }
+        cause = errno;
+        if (fresh != NULL) {
+                page_release(fresh, total_bytes(c));
+                c->base = NULL;
+        } else {
+                must(chunk_empty(c) == 0, "closing a half-made chunk failed");
+        }
+        errno = cause;
+        return err;
+}
+
+int chunk_empty(struct chunk *c)
+{
+        return page_vacate(c->base, total_bytes(c));
+}
+
+/* VmLck is the whole process's: another thread may unlock in the same moment, so the trial is made a few times over before the
+ * machine is called a liar. */
+int chunk_probe(enum memory_kind kind)
+{
+        struct chunk trial = {.slot_bytes = page_bytes(), .n_slots = 1, .kind = kind};
+        bool is_closed = true, is_counted = kind == MEMORY_UNLOCKED;
+
+        for (int i = 0; i < 4 && is_closed && (i == 0 || !is_counted); i++) {
+                uint64_t before = 0, after = 0;
+                bool is_known = process_locked_kb(&before);
+                int err = chunk_map(&trial);
+                unsigned char *slot;
+
+                if (err != 0)
+                        return err;
+                slot = chunk_slot(&trial, 0);
+                is_closed = !page_probe_writable(slot) && !page_probe_writable(slot - 1) &&
+                            !page_probe_writable(slot + trial.slot_bytes);
+                if (is_known && process_locked_kb(&after) && after > before)
+                        is_counted = true;
+                page_release(trial.base, total_bytes(&trial));
+                trial.base = NULL;
+        }
+        if (!is_closed)
+                return KEEPMUM_ENOGUARD;
+        return is_counted ? 0 : KEEPMUM_ENOLOCK;
+}
