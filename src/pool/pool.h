@@ -1,0 +1,50 @@
+/* The pool: slots of whole pages, taken and given back closed and wiped. */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include "region/chunk.h"
+#include "region/ledger.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is known of a slot, out of its reach. The owner's fields are set by secret/ while it holds the slot. */
+struct slot {
+        unsigned char *bytes;
+        uint32_t chunk;
+        uint32_t next_free;
+        _Atomic uint32_t owner;         /* number of the record, 0 for none */
+        _Atomic uint32_t payload_bytes;
+        _Atomic uintptr_t writer;       /* the thread that has it open for writing */
+};
+
+/* Counts for keepmum_stats(). */
+struct pool_counts {
+        uint64_t slots, free_slots, hidden_slots, unlocked_slots, locked_bytes, lock_budget;
+};
+
+/* Begins with nothing: at the first use, and in a child of fork, where the parent's slots become untouchable addresses. */
+void pool_start_anew(void);
+
+/* Takes a closed, zeroed slot of at least n_bytes, as pool_wish() says which memory. 0; KEEPMUM_ELIMIT, _ENOSLOT, _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
+ * _ENOGUARD, _ENOHIDDEN. A slot's number is never 0. */
+int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags);
+/* Gives a slot back that is open for writing: wipes all of it and closes it. */
+void pool_give(uint32_t number);
+/* Gives a slot back that was never open for writing: it is closed and zero still. */
+void pool_give_untouched(uint32_t number);
+
+struct slot *pool_slot(uint32_t number);
+size_t pool_slot_bytes(const struct slot *s);
+unsigned pool_promises(const struct slot *s);
+/* Whether a slot of n_bytes would be of the same size as this one. */
+bool pool_is_same_size(const struct slot *s, size_t n_bytes);
+
+int pool_set_lock_budget(size_t n_bytes);
+void pool_count(struct pool_counts *counts);
+/* Calls visit for every slot that is mapped. Async-signal-safe if visit is. */
+void pool_for_each(void (*visit)(struct slot *s));
+
+#endif
