@@ -1,0 +1,86 @@
+/* Records: one for each handle, with the word that says in what phase its secret is. */
+#ifndef SECRET_RECORD_H
+#define SECRET_RECORD_H
+
+#include "pool/pool.h"
+
+#include <assert.h>
+#include <keepmum.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The word: generation 40 bits | phase 3 | waiters 1 | count of opens 20. */
+enum phase {
+        PHASE_FREE,   /* no secret; the generation is the next one's */
+        PHASE_EMPTY,  /* a secret of zeroes that has no slot (not in use: every secret has its slot from creation) */
+        PHASE_CLOSED,
+        PHASE_SEALED, /* encrypted, no slot (not in use yet) */
+        PHASE_READ,   /* open for reading, count times */
+        PHASE_WRITE,  /* open for writing, once */
+        PHASE_DYING,  /* destroyed while open: the last close wipes it */
+        PHASE_BUSY    /* one thread changes it: this is the record's lock */
+};
+
+enum { WORD_MAX_OPENS = (1 << 20) - 1, RECORD_INDEX_BITS = 24, RECORD_GENERATION_BITS = 40 };
+#define WORD_WAITERS ((uint64_t)1 << 20)
+#define RECORD_GENERATION_MASK (((uint64_t)1 << RECORD_GENERATION_BITS) - 1)
+
+static inline uint64_t word_make(uint64_t generation, enum phase phase, uint64_t n_opens)
+{
+        return generation << 24 | (uint64_t)phase << 21 | n_opens;
+}
+
+static inline uint64_t word_generation(uint64_t word)
+{
+        return word >> 24;
+}
+
+static inline enum phase word_phase(uint64_t word)
+{
+        return (enum phase)(word >> 21 & 7);
+}
+
+static inline uint32_t word_opens(uint64_t word)
+{
+        return (uint32_t)(word & WORD_MAX_OPENS);
+}
+
+struct record {
+        _Atomic uint64_t word;
+        _Atomic uint32_t payload_bytes;
+        _Atomic uint32_t slot; /* changed only by who holds the record BUSY */
+        uint32_t next_free;
+        uint16_t flags;        /* of creation */
+        bool is_patterned;     /* was opened for writing: the unused part of the page holds its pattern */
+};
+
+static_assert(sizeof(struct record) == 24, "a million records are to be small");
+
+int record_start_anew(void);
+
+/* A record in phase BUSY for a new secret, and its handle. KEEPMUM_ENOMEM, KEEPMUM_ENOSLOT. */
+int record_take(struct record **r, keepmum_secret *handle);
+/* Ends a BUSY record: its handle is stale from now on. */
+void record_give(struct record *r, keepmum_secret handle);
+
+uint32_t record_number(keepmum_secret handle);
+
+/* Finds the record of a handle. 0; KEEPMUM_EINVAL for {0}; KEEPMUM_EFORKED for a handle of before the fork; aborts on a number never given out. */
+int record_find(struct record **r, keepmum_secret handle);
+/* Whether word is still of this handle's secret, and that secret is not destroyed: 0 or KEEPMUM_ESTALE. Aborts on a handle that was
+ * never given out. */
+int record_is_live(keepmum_secret handle, uint64_t word);
+
+/* Puts the record into a new phase and wakes who waits. Only for who holds it BUSY. */
+void record_publish(struct record *r, uint64_t word);
+/* Waits while the record is BUSY; returns its word then. */
+uint64_t record_wait(struct record *r, uint64_t word);
+
+/* How many secrets live, and how many opens stand. */
+void record_count(uint64_t *n_secrets, uint64_t *n_opens);
+/* For keepmum_wipe_all(): the phase of whatever owns a slot. Async-signal-safe. */
+enum phase record_phase_of_owner(const struct slot *s);
+
+#endif

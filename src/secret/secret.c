@@ -1,0 +1,184 @@
+/* Secrets as values: making, sizing, comparing and filling them. */
+#include "base/size.h"
+#include "base/wipe.h"
+#include "os/page.h"
+#include "os/random.h"
+#include "secret/access.h"
+#include "secret/layer.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum { KNOWN_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END };
+
+static int size_is_allowed(size_t n_bytes)
+{
+        if (n_bytes == 0)
+                return KEEPMUM_EINVAL;
+        return n_bytes > KEEPMUM_MAX_BYTES ? KEEPMUM_ETOOBIG : 0;
+}
+
+static bool flags_are_allowed(unsigned flags)
+{
+        return (flags & ~(unsigned)KNOWN_FLAGS) == 0 && (flags & (KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN)) != (KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN);
+}
+
+/* Makes the slot the record's own, for a payload of n_bytes. */
+static void settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
+{
+        struct slot *s = pool_slot(slot);
+
+        r->slot = slot;
+        atomic_store(&r->payload_bytes, (uint32_t)n_bytes);
+        atomic_store(&s->payload_bytes, (uint32_t)n_bytes);
+        atomic_store(&s->owner, record_number(handle));
+}
+
+static void publish_closed(struct record *r, keepmum_secret handle)
+{
+        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_CLOSED, 0));
+}
+
+int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
+{
+        keepmum_secret handle;
+        struct record *r;
+        uint32_t slot;
+        int err;
+
+        if (out == NULL || !flags_are_allowed(flags))
+                return KEEPMUM_EINVAL;
+        if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = pool_take(&slot, n_bytes, flags)) != 0)
+                return err;
+        if ((err = record_take(&r, &handle)) != 0) {
+                pool_give_untouched(slot);
+                return err;
+        }
+        r->flags = (uint16_t)flags;
+        r->is_patterned = false;
+        settle(r, handle, slot, n_bytes);
+        publish_closed(r, handle);
+        *out = handle;
+        return 0;
+}
+
+int keepmum_take(keepmum_secret *out, void *bytes, size_t n_bytes, unsigned flags)
+{
+        keepmum_secret s;
+        void *inside;
+        int err;
+
+        if (bytes == NULL || out == NULL)
+                return KEEPMUM_EINVAL;
+        if ((err = keepmum_create(&s, n_bytes, flags)) != 0)
+                return err;
+        if ((err = keepmum_open_write(s, &inside, NULL)) != 0) {
+                keepmum_destroy(&s);
+                return err;
+        }
+        memcpy(inside, bytes, n_bytes);
+        keepmum_close(s);
+        wipe(bytes, n_bytes);
+        *out = s;
+        return 0;
+}
+
+/* ---- size ---- */
+
+int keepmum_size(keepmum_secret s, size_t *n_bytes)
+{
+        struct record *r;
+        uint64_t word;
+        size_t n;
+        int err;
+
+        if (n_bytes == NULL)
+                return KEEPMUM_EINVAL;
+        if ((err = layer_enter()) != 0 || (err = record_find(&r, s)) != 0)
+                return err;
+        n = atomic_load(&r->payload_bytes);
+        word = atomic_load(&r->word); /* after the size: still alive, so it was this secret's */
+        if ((err = record_is_live(s, word)) != 0)
+                return err;
+        *n_bytes = n;
+        return 0;
+}
+
+/* In the same slot: the payload moves within the page, what is uncovered becomes pattern. The slot is writable. */
+static void resize_within(struct record *r, keepmum_secret handle, size_t n_bytes)
+{
+        struct slot *s = access_slot(r, handle);
+        size_t old_bytes = atomic_load(&r->payload_bytes), kept = old_bytes < n_bytes ? old_bytes : n_bytes;
+        unsigned char *from = access_payload(s, old_bytes, r->flags), *to = access_payload(s, n_bytes, r->flags);
+
+        memmove(to, from, kept);
+        wipe(to + kept, n_bytes - kept);
+        settle(r, handle, r->slot, n_bytes);
+}
+
+/* Into another slot, which is closed and zero. The old one is writable and is given back. */
+static void resize_across(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
+{
+        struct slot *from = access_slot(r, handle), *to = pool_slot(slot);
+        size_t old_bytes = atomic_load(&r->payload_bytes), kept = old_bytes < n_bytes ? old_bytes : n_bytes;
+        uint32_t old_slot = r->slot;
+
+        page_open_write(to->bytes, pool_slot_bytes(to));
+        memcpy(access_payload(to, n_bytes, r->flags), access_payload(from, old_bytes, r->flags), kept);
+        settle(r, handle, slot, n_bytes);
+        pool_give(old_slot);
+}
+
+int keepmum_resize(keepmum_secret s, size_t n_bytes)
+{
+        struct record *r;
+        uint32_t slot = 0;
+        int err = size_is_allowed(n_bytes);
+
+        if (err != 0 || (err = access_claim(&r, s)) != 0)
+                return err;
+        if (!pool_is_same_size(access_slot(r, s), n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
+                publish_closed(r, s);
+                return err;
+        }
+        access_begin_write(r, s);
+        if (slot == 0)
+                resize_within(r, s, n_bytes);
+        else
+                resize_across(r, s, slot, n_bytes);
+        access_end_write(r, s);
+        return epoch_is_wiped() ? KEEPMUM_EWIPED : 0;
+}
+
+/* ---- contents ---- */
+
+int keepmum_equal(keepmum_secret a, keepmum_secret b, bool *equal)
+{
+        const void *p, *q;
+        size_t n_p, n_q;
+        int err;
+
+        if (equal == NULL)
+                return KEEPMUM_EINVAL;
+        if ((err = keepmum_open_read(a, &p, &n_p)) != 0)
+                return err;
+        if ((err = keepmum_open_read(b, &q, &n_q)) == 0) {
+                *equal = n_p == n_q && sodium_memcmp(p, q, n_p) == 0;
+                keepmum_close(b);
+        }
+        keepmum_close(a);
+        return err;
+}
+
+int keepmum_fill_random(keepmum_secret s)
+{
+        void *bytes;
+        size_t n;
+        int err = keepmum_open_write(s, &bytes, &n);
+
+        if (err != 0)
+                return err;
+        random_fill(bytes, n);
+        keepmum_close(s);
+        return 0;
+}
