@@ -119,8 +119,8 @@ enum keepmum_error {
  *         budget); KEEPMUM_ENOSLOT; KEEPMUM_ENOMEM; KEEPMUM_ENOLOCK, _ENODUMP, _ENOFORK, _ENOGUARD, _ENOHIDDEN when that protection could
  *         not be had; KEEPMUM_EWIPED
  *  The bytes are aligned to the largest power of two, up to 64, that divides n_bytes rounded up to 16. A write past the end
- *  faults at once where n_bytes is a multiple of 16 or KEEPMUM_EXACT_END is given; every other write beside the bytes, within
- *  the page, aborts at close.
+ *         faults at once where n_bytes is a multiple of 16 or KEEPMUM_EXACT_END is given; every other write beside the bytes,
+ *         within the page, aborts at close.
  *  threads: any; cost: no system call when a freed slot of the size class is there; source: docs/design.md, "Secret" */
 KEEPMUM_CHECKED int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags);
 
@@ -136,7 +136,7 @@ KEEPMUM_CHECKED int keepmum_take(keepmum_secret *out, void *bytes, size_t n_byte
  *
  *  inout  *s:  a live secret, or {0}, which is left alone
  *  Open for writing by the calling thread: closes it first (cheaper than close and destroy). Open otherwise: the handle ends at
- *  once, the bytes are wiped and shut by the last close.
+ *         once, the bytes are wiped and shut by the last close.
  *  aborts on NULL, on a destroyed secret, on a handle that was never given out, on a write beside the secret
  *  threads: any; cost: two mprotect, none if it was never written */
 KEEPMUM_API void keepmum_destroy(keepmum_secret *s);
@@ -227,8 +227,8 @@ KEEPMUM_CHECKED int keepmum_write_fd(keepmum_secret s, int fd);
  *         flags:      as keepmum_create()
  *  returns 0; KEEPMUM_ENOTTY where there is no terminal; KEEPMUM_EEMPTY for an empty line; KEEPMUM_ECANCELED at end of file, or after a signal
  *         whose handler returned; KEEPMUM_EIO; else what keepmum_create() returns
- *  The terminal is set back on every way out. For SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM and SIGPIPE, where they are
- *  not ignored, handlers stand in during the call; the signal is then raised again as the application has it.
+ *  The terminal is set back on every way out. For SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM and SIGPIPE,
+ *         where they are not ignored, handlers stand in during the call; the signal is then raised again as the application has it.
  *  threads: one prompt at a time, others wait; source: docs/design.md, "Prompt" */
 KEEPMUM_CHECKED int keepmum_prompt(keepmum_secret *out, const char *prompt, size_t max_bytes, unsigned flags);
 
@@ -268,8 +268,8 @@ KEEPMUM_CHECKED int keepmum_stats(uint64_t *values, size_t n_values);
 /** Wipe every secret of the process at once: the last thing to do in a handler for SIGTERM or a fatal signal.
  *
  *  Never waits and takes no lock. Bytes that another thread has open at that moment become noise under its hands. Afterwards every
- *  open and create returns KEEPMUM_EWIPED and close and destroy do nothing. errno is kept.
- *  threads: any, async-signal-safe; cost: one to three system calls a slot */
+ *         open and create returns KEEPMUM_EWIPED and close and destroy do nothing. errno is kept.
+ *  threads: any, async-signal-safe; cost: three to four system calls a secret */
 KEEPMUM_API void keepmum_wipe_all(void);
 
 /** Bound the memory that keepmum locks.
@@ -293,7 +293,8 @@ KEEPMUM_CHECKED int keepmum_harden_process(unsigned flags);
 
 /** Install a hook that runs first when keepmum is about to abort. It cannot resume: when it returns, the process ends.
  *
- *  in     hook:  gets the sentence; may call keepmum_wipe_all() and nothing else of keepmum; NULL removes it
+ *  in     hook:  gets the sentence; may call keepmum_wipe_all() and nothing else of keepmum; NULL removes it. If it leaves by
+ *                longjmp, every later call of keepmum returns KEEPMUM_EWIPED
  *  threads: any */
 KEEPMUM_API void keepmum_on_fatal(void (*hook)(const char *sentence));
 

@@ -1,10 +1,11 @@
 /* How keepmum ends a process: the hook, one sentence, abort.
  *
  * Always true: the sentence is a literal of the source and holds no byte of any secret; nothing returns from here. The signal
- * is set to its default first, so that no handler of the application can jump back into a process whose memory is not what
- * it should be. docs/misuse.md lists every sentence. */
+ * is set to its default and all others are blocked, so that no handler of the application can jump back into a process whose
+ * memory is not what it should be. docs/misuse.md lists every sentence. */
 #include "base/fatal.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -14,10 +15,16 @@
 #include <unistd.h>
 
 static _Atomic(void (*)(const char *)) fatal_hook;
+static _Atomic(void (*)(void)) fatal_stop;
 
 void fatal_set_hook(void (*hook)(const char *sentence))
 {
         atomic_store(&fatal_hook, hook);
+}
+
+void fatal_set_stop(void (*stop)(void))
+{
+        atomic_store(&fatal_stop, stop);
 }
 
 static void write_sentence(const char *sentence)
@@ -37,8 +44,15 @@ _Noreturn void fatal(const char *sentence)
 {
         void (*hook)(const char *) = atomic_exchange(&fatal_hook, NULL); /* once, also if the hook itself ends up here */
 
+        void (*stop)(void) = atomic_load(&fatal_stop);
+        sigset_t all;
+
+        if (stop != NULL)
+                stop();
         if (hook != NULL)
                 hook(sentence);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
         write_sentence(sentence);
         signal(SIGABRT, SIG_DFL);
         abort();

@@ -5,6 +5,8 @@
 /* Runs the application's hook, writes "keepmum: SENTENCE" to standard error in one call, aborts. */
 _Noreturn void fatal(const char *sentence);
 void fatal_set_hook(void (*hook)(const char *sentence));
+/* Runs before the hook: makes sure that nothing works any more if the hook leaves by longjmp. */
+void fatal_set_stop(void (*stop)(void));
 
 /* A fact that keeps a secret safe; in every build. Nothing with a side effect goes inside. */
 #define must(cond, sentence)                                \

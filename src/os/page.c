@@ -68,7 +68,11 @@ int page_reserve(void **base, size_t n_bytes)
 
 void page_release(void *base, size_t n_bytes)
 {
-        must(munmap(base, n_bytes) == 0, "munmap of own memory failed");
+        int kept = errno;
+
+        /* At the very limit of mappings the kernel may refuse to split one that it merged: the addresses then stay reserved. */
+        must(munmap(base, n_bytes) == 0 || errno == ENOMEM, "munmap of own memory failed");
+        errno = kept;
 }
 
 int page_vacate(void *at, size_t n_bytes)
@@ -86,31 +90,26 @@ void page_plug(void *at, size_t n_bytes)
 
 int page_map_anonymous(void *at, size_t n_bytes)
 {
-        return map(&at, at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        return map(&at, at, n_bytes, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 int page_map_file(void *at, size_t n_bytes, int fd, uint64_t offset)
 {
-        return map(&at, at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+        return map(&at, at, n_bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, offset);
 }
 
 int page_map_table(void **table, size_t n_bytes)
 {
         size_t guard = page_bytes(), total = n_bytes + 2 * guard;
-        char *data;
         void *base;
         int err = page_reserve(&base, total);
 
         if (err != 0)
                 return err;
-        data = (char *)base + guard;
-        if (mprotect(data, n_bytes, PROT_READ | PROT_WRITE) != 0) {
-                err = refused();
+        err = map(table, (char *)base + guard, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        if (err != 0)
                 page_release(base, total);
-                return err;
-        }
-        *table = data;
-        return 0;
+        return err;
 }
 
 /* mlock(2): ENOMEM and EAGAIN are the limit, as is EPERM under a limit of 0; any other EPERM, and ENOSYS, is a refusal. */
@@ -171,6 +170,11 @@ int page_prefault(void *at, size_t n_bytes)
         return 0;
 }
 
+int page_open_first(void *at, size_t n_bytes)
+{
+        return mprotect(at, n_bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : KEEPMUM_ENOGUARD;
+}
+
 int page_close_first(void *at, size_t n_bytes)
 {
         return mprotect(at, n_bytes, PROT_NONE) == 0 ? 0 : KEEPMUM_ENOGUARD;
@@ -213,8 +217,7 @@ void page_scramble(void *at, size_t n_bytes)
         size_t done = 0;
 
         while (done < n_bytes) {
-                size_t left = n_bytes - done;
-                long n = syscall(SYS_getrandom, p + done, left < 256 ? left : 256, GRND_NONBLOCK);
+                long n = syscall(SYS_getrandom, p + done, n_bytes - done, GRND_NONBLOCK);
 
                 if (n > 0)
                         done += (size_t)n;

@@ -19,7 +19,7 @@ int page_vacate(void *at, size_t n_bytes);
 /* Fills a hole of the address space, if it still is one. */
 void page_plug(void *at, size_t n_bytes);
 
-/* Memory, open for reading and writing, over part of a reservation: shared anonymous, or of a secret memory file. */
+/* Memory, closed, over part of a reservation: shared anonymous, or of a secret memory file. */
 int page_map_anonymous(void *at, size_t n_bytes);
 int page_map_file(void *at, size_t n_bytes, int fd, uint64_t offset);
 /* Plain private memory for book-keeping, all zero, with an untouchable page on both sides. */
@@ -33,7 +33,8 @@ void page_no_huge(void *at, size_t n_bytes); /* best effort: keeps a locked page
 /* Makes the kernel find the memory now, so that a shortage is KEEPMUM_ENOMEM here instead of SIGBUS later. */
 int page_prefault(void *at, size_t n_bytes);
 
-int page_close_first(void *at, size_t n_bytes); /* while a chunk is made: failing is an error */
+int page_open_first(void *at, size_t n_bytes);  /* while a chunk is made: failing is an error */
+int page_close_first(void *at, size_t n_bytes);
 void page_close(void *at, size_t n_bytes);      /* PROT_NONE */
 void page_open_read(void *at, size_t n_bytes);
 void page_open_write(void *at, size_t n_bytes);

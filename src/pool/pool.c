@@ -27,7 +27,8 @@ struct pool_chunk {
 };
 
 static struct ledger slots, chunks;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static bool is_lock_held_for_fork;
 static uint32_t first_chunk, first_slot;                    /* of this epoch */
 static uint32_t free_head[MEMORY_KINDS][CLASSES];           /* numbers of slots, 0: none */
 static uint32_t next_slots[MEMORY_KINDS][CLASSES];          /* size of the next chunk */
@@ -44,6 +45,20 @@ struct slot *pool_slot(uint32_t number)
 static struct pool_chunk *chunk_at(uint32_t number)
 {
         return ledger_at(&chunks, number, sizeof(struct pool_chunk));
+}
+
+bool pool_is_sound(uint32_t number)
+{
+        const struct slot *s;
+        const struct pool_chunk *c;
+
+        if (number < first_slot || number >= ledger_count(&slots))
+                return false;
+        s = pool_slot(number);
+        if (s->chunk < first_chunk || s->chunk >= ledger_count(&chunks))
+                return false;
+        c = chunk_at(s->chunk);
+        return number - c->first_slot < c->map.n_slots && s->bytes == chunk_slot(&c->map, number - c->first_slot);
 }
 
 size_t pool_slot_bytes(const struct slot *s)
@@ -95,11 +110,26 @@ static void plug_holes(const struct pool_chunk *c)
                 page_plug(chunk_slot(&c->map, i), c->map.slot_bytes);
 }
 
-void pool_start_anew(void)
+/* fork() waits until no chunk is being made: a slot must be marked before a child could take it along. A fork in a signal handler
+ * that interrupted the pool goes on without. */
+static void before_fork(void)
+{
+        is_lock_held_for_fork = pthread_mutex_lock(&lock) == 0;
+}
+
+static void after_fork(void)
+{
+        if (is_lock_held_for_fork)
+                pthread_mutex_unlock(&lock);
+}
+
+int pool_start_anew(void)
 {
         uint32_t n_chunks = ledger_count(&chunks);
 
-        lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent may have held it */
+        lock = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; /* another thread of the parent may have held it */
+        if (first_chunk == 0 && pthread_atfork(before_fork, after_fork, NULL) != 0)
+                return KEEPMUM_ENOMEM;
         for (uint32_t i = first_chunk == 0 ? 1 : first_chunk; i < n_chunks; i++)
                 plug_holes(chunk_at(i));
         first_chunk = n_chunks;
@@ -113,6 +143,7 @@ void pool_start_anew(void)
         }
         counts = (struct pool_counts){.lock_budget = counts.lock_budget};
         prefer_hidden = secretmem_is_free_of_charge();
+        return 0;
 }
 
 /* ---- growing ---- */

@@ -25,8 +25,9 @@ struct pool_counts {
         uint64_t slots, free_slots, hidden_slots, unlocked_slots, locked_bytes, lock_budget;
 };
 
-/* Begins with nothing: at the first use, and in a child of fork, where the parent's slots become untouchable addresses. */
-void pool_start_anew(void);
+/* Begins with nothing: at the first use, and in a child of fork, where the parent's slots become untouchable addresses. 0 or
+ * KEEPMUM_ENOMEM. */
+int pool_start_anew(void);
 
 /* Takes a closed, zeroed slot of at least n_bytes, as pool_wish() says which memory. 0; KEEPMUM_ELIMIT, _ENOSLOT, _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
  * _ENOGUARD, _ENOHIDDEN. A slot's number is never 0. */
@@ -37,6 +38,8 @@ void pool_give(uint32_t number);
 void pool_give_untouched(uint32_t number);
 
 struct slot *pool_slot(uint32_t number);
+/* Whether the number and the slot's own entry are what the pool made them. */
+bool pool_is_sound(uint32_t number);
 size_t pool_slot_bytes(const struct slot *s);
 unsigned pool_promises(const struct slot *s);
 /* Whether a slot of n_bytes would be of the same size as this one. */

@@ -27,22 +27,17 @@ static size_t total_bytes(const struct chunk *c)
         return c->n_slots * (c->slot_bytes + page_bytes()) + page_bytes();
 }
 
+/* Closed from birth until no fork can take it along any more: a child made in between by clone() finds it closed. */
 static int slot_map(const struct chunk *c, uint32_t i, int fd)
 {
         void *at = chunk_slot(c, i);
         size_t n = c->slot_bytes;
-        int err;
+        bool is_hidden = c->kind == MEMORY_HIDDEN; /* locked and not dumped from birth */
+        int err = is_hidden ? page_map_file(at, n, fd, i * n) : page_map_anonymous(at, n);
 
-        if (c->kind == MEMORY_HIDDEN) {
-                err = page_map_file(at, n, fd, i * n); /* locked and not dumped from birth */
-        } else {
-                err = page_map_anonymous(at, n);
-                if (err == 0)
-                        err = page_no_dump(at, n);
-                if (err == 0 && c->kind == MEMORY_LOCKED)
-                        err = page_lock(at, n);
-        }
-        if (err != 0 || (err = page_no_fork(at, n)) != 0 || (err = page_prefault(at, n)) != 0)
+        if (err != 0 || (err = page_no_fork(at, n)) != 0 || (!is_hidden && (err = page_no_dump(at, n)) != 0) ||
+            (err = page_open_first(at, n)) != 0 || (c->kind == MEMORY_LOCKED && (err = page_lock(at, n)) != 0) ||
+            (err = page_prefault(at, n)) != 0)
                 return err;
         page_no_huge(at, n);
         return page_close_first(at, n);

@@ -5,12 +5,15 @@
  * put their own state back in the start() they give. docs/design.md, "Fork". */
 #include "region/epoch.h"
 
+#include "base/fatal.h"
 #include "os/futex.h"
 #include "os/page.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 _Atomic(struct epoch *) epoch_page;
+static _Atomic pid_t wiped_before_start; /* the process in which keepmum_wipe_all() came before any secret */
 
 /* Two threads may both make a page; the first one counts. */
 static int page_get(struct epoch **page)
@@ -23,6 +26,7 @@ static int page_get(struct epoch **page)
                 return 0;
         if ((err = page_map_table(&mine, page_bytes())) != 0)
                 return err;
+        ((struct epoch *)mine)->is_wiped = atomic_load(&wiped_before_start) == getpid();
         if ((err = page_wipe_on_fork(mine, page_bytes())) == 0 && atomic_compare_exchange_strong(&epoch_page, &first, mine)) {
                 *page = mine;
                 return 0;
@@ -37,6 +41,7 @@ int epoch_start(int (*start)(void))
         struct epoch *e;
         int err = page_get(&e);
 
+        fatal_set_stop(epoch_set_wiped);
         while (err == 0) {
                 uint32_t stage = EPOCH_NONE;
 
@@ -53,12 +58,11 @@ int epoch_start(int (*start)(void))
         return err;
 }
 
-bool epoch_set_wiped(void)
+void epoch_set_wiped(void)
 {
-        struct epoch *e = atomic_load(&epoch_page);
+        struct epoch *e;
 
-        if (e == NULL)
-                return false;
-        atomic_store(&e->is_wiped, 1);
-        return true;
+        atomic_store(&wiped_before_start, getpid());
+        if ((e = atomic_load(&epoch_page)) != NULL)
+                atomic_store(&e->is_wiped, 1);
 }

@@ -32,7 +32,7 @@ static inline bool epoch_is_wiped(void)
 
 /* Runs start() in exactly one thread of the process, others wait; a failed start is tried again by the next caller. */
 int epoch_start(int (*start)(void));
-/* Async-signal-safe. False where no epoch was begun: there is nothing to wipe. */
-bool epoch_set_wiped(void);
+/* Every later call answers KEEPMUM_EWIPED, in this process. Async-signal-safe. */
+void epoch_set_wiped(void);
 
 #endif

@@ -10,7 +10,7 @@
  * phase; others spin shortly, then sleep. There is no lock above records, so opens of different secrets never meet.
  *
  * Always true: a slot is PROT_NONE in phase CLOSED; record and slot name each other and agree about the size, which is looked at
- * before any page is opened; after keepmum_wipe_all() a thread that finds the flag after its change wipes its page itself. */
+ * before any page is opened; after keepmum_wipe_all() whoever closes a secret wipes its page first. */
 #include "secret/access.h"
 
 #include "base/fatal.h"
@@ -20,7 +20,13 @@
 #include "secret/layer.h"
 #include "secret/pattern.h"
 
-static const char beside[] = "a write beside a secret";
+/* What a page is at the moment. */
+enum page_mode { SHUT, READABLE, WRITABLE };
+
+static uint64_t generation_of(keepmum_secret handle)
+{
+        return handle.bits >> RECORD_INDEX_BITS;
+}
 
 /* The address of a thread's own byte tells it from every other living thread. */
 static uintptr_t this_thread(void)
@@ -30,57 +36,75 @@ static uintptr_t this_thread(void)
         return (uintptr_t)&byte;
 }
 
-unsigned char *access_payload(const struct slot *s, size_t n_bytes, unsigned creation_flags)
+void access_find(struct place *p, const struct record *r, keepmum_secret handle)
 {
-        size_t room = creation_flags & KEEPMUM_EXACT_END ? n_bytes : size_round_up(n_bytes, 16);
+        size_t room;
 
-        return s->bytes + pool_slot_bytes(s) - room;
+        p->number = r->slot;
+        must(pool_is_sound(p->number), "the records were overwritten");
+        p->slot = pool_slot(p->number);
+        p->slot_bytes = pool_slot_bytes(p->slot);
+        p->payload_bytes = atomic_load_explicit(&r->payload_bytes, memory_order_relaxed);
+        room = access_room(p->payload_bytes, r->flags);
+        must(atomic_load_explicit(&p->slot->owner, memory_order_relaxed) == record_number(handle) &&
+                     atomic_load_explicit(&p->slot->payload_bytes, memory_order_relaxed) == p->payload_bytes &&
+                     p->payload_bytes != 0 && room <= p->slot_bytes,
+             "the records were overwritten");
+        p->payload = p->slot->bytes + p->slot_bytes - room;
 }
 
-struct slot *access_slot(const struct record *r, keepmum_secret handle)
+size_t access_room(size_t payload_bytes, unsigned creation_flags)
 {
-        struct slot *s = pool_slot(r->slot);
-
-        must(r->slot != 0 && atomic_load(&s->owner) == record_number(handle) &&
-                     atomic_load(&s->payload_bytes) == atomic_load(&r->payload_bytes),
-             "the records were overwritten");
-        return s;
+        return creation_flags & KEEPMUM_EXACT_END ? payload_bytes : size_round_up(payload_bytes, 16);
 }
 
 /* ---- the pattern ---- */
 
-static void lay_pattern(struct record *r, const struct slot *s)
+static void lay_pattern(struct record *r, const struct place *p)
 {
-        size_t n = atomic_load(&r->payload_bytes);
-
-        pattern_lay(s->bytes, pool_slot_bytes(s), access_payload(s, n, r->flags), n, r->slot);
+        pattern_lay(p->slot->bytes, p->slot_bytes, p->payload, p->payload_bytes, p->number);
         r->is_patterned = true;
 }
 
 /* keepmum_wipe_all() writes over the pattern after it has set its flag: in this order nobody is accused wrongly. */
-static void look_at_pattern(const struct record *r, const struct slot *s)
+static void look_at_pattern(const struct record *r, const struct place *p)
 {
-        size_t n = atomic_load(&r->payload_bytes);
         bool is_whole = !r->is_patterned ||
-                        pattern_is_whole(s->bytes, pool_slot_bytes(s), access_payload(s, n, r->flags), n, r->slot);
+                        pattern_is_whole(p->slot->bytes, p->slot_bytes, p->payload, p->payload_bytes, p->number);
 
-        must(is_whole || epoch_is_wiped(), beside);
+        must(is_whole || epoch_is_wiped(), "a write beside a secret");
 }
 
-/* ---- after keepmum_wipe_all() ---- */
+/* ---- back to CLOSED ---- */
 
-static void wipe_slot(const struct slot *s)
+static void shut(const struct place *p)
 {
-        page_open_write(s->bytes, pool_slot_bytes(s));
-        wipe(s->bytes, pool_slot_bytes(s));
-        page_close(s->bytes, pool_slot_bytes(s));
+        if (epoch_is_wiped()) {
+                page_open_write(p->slot->bytes, p->slot_bytes);
+                wipe(p->slot->bytes, p->slot_bytes);
+        }
+        page_close(p->slot->bytes, p->slot_bytes);
 }
 
-static void publish_closed(struct record *r, const struct slot *s, keepmum_secret handle)
+/* keepmum_wipe_all() may have opened the page between our shut() and the publishing, and left it to us. */
+static void shut_again(struct record *r, const struct place *p, uint64_t closed)
 {
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_CLOSED, 0));
+        uint64_t word = closed;
+
+        if (atomic_compare_exchange_strong(&r->word, &word, word_make(word_generation(closed), PHASE_BUSY, 0))) {
+                shut(p);
+                record_publish(r, closed);
+        }
+}
+
+static void close_place(struct record *r, const struct place *p, keepmum_secret handle)
+{
+        uint64_t closed = word_make(generation_of(handle), PHASE_CLOSED, 0);
+
+        shut(p);
+        record_publish(r, closed);
         if (epoch_is_wiped())
-                page_close(s->bytes, pool_slot_bytes(s));
+                shut_again(r, p, closed);
 }
 
 /* ---- claiming a closed record ---- */
@@ -93,8 +117,7 @@ static int claim_step(struct record *r, uint64_t *word, bool *is_mine)
                 *word = record_wait(r, *word);
                 return 0;
         case PHASE_CLOSED:
-                *is_mine = atomic_compare_exchange_weak(&r->word, word,
-                                                        word_make(word_generation(*word), PHASE_BUSY, 0));
+                *is_mine = atomic_compare_exchange_weak(&r->word, word, word_make(word_generation(*word), PHASE_BUSY, 0));
                 return 0;
         default:
                 return KEEPMUM_EBUSY;
@@ -118,135 +141,169 @@ int access_claim(struct record **r, keepmum_secret handle)
 
 /* ---- opening ---- */
 
-/* Joins the readers of an open secret. True when done, else word is what it is now. */
-static bool join_readers(struct record *r, uint64_t *word)
-{
-        return atomic_compare_exchange_weak(&r->word, word, *word + 1);
-}
-
-static void hand_out(const struct record *r, unsigned char **bytes, size_t *n_bytes)
+/* Where the payload of an open secret is; it cannot move while the caller counts among its opens. */
+static void hand_out(const struct record *r, const void **bytes, size_t *n_bytes)
 {
         size_t n = atomic_load_explicit(&r->payload_bytes, memory_order_relaxed);
+        const struct slot *s = pool_slot(atomic_load_explicit(&r->slot, memory_order_relaxed));
 
-        *bytes = access_payload(pool_slot(r->slot), n, r->flags);
+        *bytes = s->bytes + pool_slot_bytes(s) - access_room(n, r->flags);
         if (n_bytes != NULL)
                 *n_bytes = n;
 }
 
-/* Opens the page of a BUSY record and publishes the phase. */
-static int open_slot(struct record *r, keepmum_secret handle, enum phase phase, unsigned char **bytes, size_t *n_bytes)
+static int publish_open(struct record *r, const struct place *p, keepmum_secret handle, enum phase phase)
 {
-        struct slot *s = access_slot(r, handle);
-        size_t n = pool_slot_bytes(s);
-
-        if (phase == PHASE_WRITE) {
-                page_open_write(s->bytes, n);
-                if (!r->is_patterned)
-                        lay_pattern(r, s);
-                atomic_store_explicit(&s->writer, this_thread(), memory_order_relaxed);
-        } else {
-                page_open_read(s->bytes, n);
-        }
         if (epoch_is_wiped()) {
-                wipe_slot(s);
-                publish_closed(r, s, handle);
+                close_place(r, p, handle);
                 return KEEPMUM_EWIPED;
         }
-        hand_out(r, bytes, n_bytes);
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, phase, 1));
+        record_publish(r, word_make(generation_of(handle), phase, 1));
         return 0;
 }
 
-static int open_read(keepmum_secret handle, unsigned char **bytes, size_t *n_bytes)
+/* Opens the page of a BUSY record for reading. */
+static int open_for_reading(struct record *r, keepmum_secret handle, const void **bytes, size_t *n_bytes)
 {
-        struct record *r;
-        bool is_mine = false;
-        uint64_t word;
+        struct place p;
         int err;
 
-        if ((err = layer_enter()) != 0 || (err = record_find(&r, handle)) != 0)
+        access_find(&p, r, handle);
+        page_open_read(p.slot->bytes, p.slot_bytes);
+        if ((err = publish_open(r, &p, handle, PHASE_READ)) != 0)
                 return err;
-        word = atomic_load(&r->word);
-        while (!is_mine) {
-                if ((err = record_is_live(handle, word)) != 0)
-                        return err;
+        *bytes = p.payload;
+        if (n_bytes != NULL)
+                *n_bytes = p.payload_bytes;
+        return 0;
+}
+
+/* Joins the readers of an open secret; or, when it is closed, becomes the one that opens it (*is_mine). */
+static int join_or_claim(struct record *r, keepmum_secret handle, bool *is_mine)
+{
+        uint64_t word = atomic_load(&r->word);
+        int err;
+
+        while ((err = record_is_live(handle, word)) == 0) {
                 if (word_phase(word) == PHASE_READ) {
                         if (word_opens(word) == WORD_MAX_OPENS)
                                 return KEEPMUM_ELIMIT;
-                        if (join_readers(r, &word)) {
-                                hand_out(r, bytes, n_bytes);
+                        if (atomic_compare_exchange_weak(&r->word, &word, word + 1))
                                 return 0;
-                        }
-                } else if ((err = claim_step(r, &word, &is_mine)) != 0) {
-                        return err;
+                } else {
+                        if ((err = claim_step(r, &word, is_mine)) != 0 || *is_mine)
+                                return err;
                 }
         }
-        return open_slot(r, handle, PHASE_READ, bytes, n_bytes);
+        return err;
 }
 
 int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
 {
-        unsigned char *p;
+        struct record *r;
+        bool is_mine = false;
         int err;
 
         if (bytes == NULL)
                 return KEEPMUM_EINVAL;
-        if ((err = open_read(s, &p, n_bytes)) == 0)
-                *bytes = p;
-        return err;
+        if ((err = layer_enter()) != 0 || (err = record_find(&r, s)) != 0 || (err = join_or_claim(r, s, &is_mine)) != 0)
+                return err;
+        if (is_mine)
+                return open_for_reading(r, s, bytes, n_bytes);
+        hand_out(r, bytes, n_bytes);
+        return 0;
 }
 
 int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n_bytes)
 {
         struct record *r;
-        unsigned char *p;
+        struct place p;
         int err;
 
         if (bytes == NULL)
                 return KEEPMUM_EINVAL;
-        if ((err = access_claim(&r, s)) != 0 || (err = open_slot(r, s, PHASE_WRITE, &p, n_bytes)) != 0)
+        if ((err = access_claim(&r, s)) != 0)
                 return err;
-        *bytes = p;
+        access_find(&p, r, s);
+        page_open_write(p.slot->bytes, p.slot_bytes);
+        if (!r->is_patterned)
+                lay_pattern(r, &p);
+        atomic_store_explicit(&p.slot->writer, this_thread(), memory_order_relaxed);
+        if ((err = publish_open(r, &p, s, PHASE_WRITE)) != 0)
+                return err;
+        *bytes = p.payload;
+        if (n_bytes != NULL)
+                *n_bytes = p.payload_bytes;
         return 0;
 }
 
-/* ---- closing ---- */
+/* ---- the end of a secret ---- */
 
-static void close_slot(struct record *r, keepmum_secret handle, enum phase was)
+static void finish(struct record *r, keepmum_secret handle, enum page_mode mode)
 {
-        struct slot *s = access_slot(r, handle);
+        struct place p;
 
-        if (was == PHASE_WRITE)
-                look_at_pattern(r, s);
-        if (epoch_is_wiped())
-                wipe_slot(s);
-        else
-                page_close(s->bytes, pool_slot_bytes(s));
-        publish_closed(r, s, handle);
+        access_find(&p, r, handle);
+        if (!r->is_patterned) { /* never written: zero still */
+                if (mode != SHUT)
+                        page_close(p.slot->bytes, p.slot_bytes);
+                pool_give_untouched(p.number);
+        } else {
+                if (mode != WRITABLE)
+                        page_open_write(p.slot->bytes, p.slot_bytes);
+                look_at_pattern(r, &p);
+                pool_give(p.number);
+        }
+        r->slot = 0;
+        record_give(r, handle);
 }
+
+/* ---- closing ---- */
 
 static bool is_open(uint64_t word)
 {
         return word_phase(word) == PHASE_READ || word_phase(word) == PHASE_WRITE || word_phase(word) == PHASE_DYING;
 }
 
-/* Takes one open off the word. The last one leaves the record BUSY for the caller. */
-static uint64_t leave(struct record *r, keepmum_secret handle)
+/* Takes one open off the word; *was is what it was. The last one leaves the record BUSY for the caller. After keepmum_wipe_all() there may be
+ * none to take: false. */
+static bool leave(struct record *r, keepmum_secret handle, uint64_t *was)
 {
         uint64_t word = atomic_load(&r->word), next;
 
         do {
-                must(word_generation(word) == handle.bits >> RECORD_INDEX_BITS, "close of a destroyed secret");
+                bool is_mine = word_generation(word) == generation_of(handle);
+
+                if (epoch_is_wiped() && !(is_mine && is_open(word)))
+                        return false;
+                must(is_mine, "close of a destroyed secret");
                 must(is_open(word), "close of a secret that is not open");
                 next = word_opens(word) > 1 ? word - 1 : word_make(word_generation(word), PHASE_BUSY, 0);
         } while (!atomic_compare_exchange_weak(&r->word, &word, next));
-        return word;
+        *was = word;
+        return true;
 }
 
-/* Whether close and destroy of a handle have nothing to do: the parent's secret, or all were wiped. */
-static bool is_beyond(struct record **r, keepmum_secret handle)
+static void close_last(struct record *r, keepmum_secret handle, enum phase was)
 {
-        return layer_enter() != 0 || record_find(r, handle) == KEEPMUM_EFORKED;
+        struct place p;
+
+        if (was == PHASE_DYING) {
+                finish(r, handle, READABLE);
+                return;
+        }
+        access_find(&p, r, handle);
+        if (was == PHASE_WRITE)
+                look_at_pattern(r, &p);
+        close_place(r, &p, handle);
+}
+
+/* The record of a handle, for close and destroy; false where they have nothing to do. */
+static bool find_own(struct record **r, keepmum_secret handle)
+{
+        int err = layer_enter();
+
+        return (err == 0 || err == KEEPMUM_EWIPED) && record_find(r, handle) == 0;
 }
 
 void keepmum_close(keepmum_secret s)
@@ -255,50 +312,8 @@ void keepmum_close(keepmum_secret s)
         uint64_t was;
 
         must(s.bits != 0, "close of no secret");
-        if (is_beyond(&r, s))
-                return;
-        was = leave(r, s);
-        if (word_opens(was) > 1)
-                return;
-        if (word_phase(was) == PHASE_DYING)
-                access_finish(r, s, false);
-        else
-                close_slot(r, s, word_phase(was));
-}
-
-/* ---- for the other rooms ---- */
-
-void access_begin_write(struct record *r, keepmum_secret handle)
-{
-        struct slot *s = access_slot(r, handle);
-
-        page_open_write(s->bytes, pool_slot_bytes(s));
-        look_at_pattern(r, s);
-}
-
-void access_end_write(struct record *r, keepmum_secret handle)
-{
-        struct slot *s = access_slot(r, handle);
-
-        lay_pattern(r, s);
-        close_slot(r, handle, PHASE_CLOSED);
-}
-
-void access_finish(struct record *r, keepmum_secret handle, bool is_writable)
-{
-        struct slot *s = access_slot(r, handle);
-        uint32_t number = r->slot;
-
-        if (!r->is_patterned) {
-                pool_give_untouched(number);
-        } else {
-                if (!is_writable)
-                        page_open_write(s->bytes, pool_slot_bytes(s));
-                look_at_pattern(r, s);
-                pool_give(number);
-        }
-        r->slot = 0;
-        record_give(r, handle);
+        if (find_own(&r, s) && leave(r, s, &was) && word_opens(was) == 1)
+                close_last(r, s, word_phase(was));
 }
 
 /* ---- destroying ---- */
@@ -309,32 +324,63 @@ static bool is_written_by_me(const struct record *r, uint64_t word)
                atomic_load_explicit(&pool_slot(r->slot)->writer, memory_order_relaxed) == this_thread();
 }
 
-void keepmum_destroy(keepmum_secret *s)
+/* Ends the handle: makes the record BUSY for the caller, or DYING where others have it open. Returns the phase it was in. */
+static enum phase end_handle(struct record *r, keepmum_secret handle, bool *is_mine)
 {
-        struct record *r;
-        keepmum_secret handle;
-        uint64_t word, next;
+        uint64_t word = atomic_load(&r->word), next;
 
-        must(s != NULL, "destroy of a null pointer");
-        handle = *s;
-        if (handle.bits == 0)
-                return;
-        *s = (keepmum_secret){0};
-        if (is_beyond(&r, handle))
-                return;
-        word = atomic_load(&r->word);
         for (;;) {
                 must(record_is_live(handle, word) == 0, "destroy of a destroyed secret");
                 if (word_phase(word) == PHASE_BUSY) {
                         word = record_wait(r, word);
                         continue;
                 }
-                next = word_make(word_generation(word), PHASE_BUSY, 0);
-                if (word_phase(word) != PHASE_CLOSED && !is_written_by_me(r, word))
-                        next = word_make(word_generation(word), PHASE_DYING, word_opens(word));
+                *is_mine = word_phase(word) == PHASE_CLOSED || is_written_by_me(r, word);
+                next = *is_mine ? word_make(word_generation(word), PHASE_BUSY, 0)
+                                : word_make(word_generation(word), PHASE_DYING, word_opens(word));
                 if (atomic_compare_exchange_weak(&r->word, &word, next))
-                        break;
+                        return word_phase(word);
         }
-        if (word_phase(next) == PHASE_BUSY)
-                access_finish(r, handle, word_phase(word) == PHASE_WRITE);
+}
+
+void keepmum_destroy(keepmum_secret *s)
+{
+        struct record *r;
+        keepmum_secret handle;
+        bool is_mine;
+        enum phase was;
+
+        must(s != NULL, "destroy of a null pointer");
+        handle = *s;
+        *s = (keepmum_secret){0};
+        if (handle.bits == 0 || !find_own(&r, handle))
+                return;
+        if (epoch_is_wiped()) { /* every handle has ended; only what this thread writes to is still to be wiped */
+                if (is_written_by_me(r, atomic_load(&r->word)))
+                        keepmum_close(handle);
+                return;
+        }
+        was = end_handle(r, handle, &is_mine);
+        if (is_mine)
+                finish(r, handle, was == PHASE_WRITE ? WRITABLE : SHUT);
+}
+
+/* ---- for the other rooms ---- */
+
+void access_begin_write(struct record *r, keepmum_secret handle)
+{
+        struct place p;
+
+        access_find(&p, r, handle);
+        page_open_write(p.slot->bytes, p.slot_bytes);
+        look_at_pattern(r, &p);
+}
+
+void access_end_write(struct record *r, keepmum_secret handle)
+{
+        struct place p;
+
+        access_find(&p, r, handle);
+        lay_pattern(r, &p);
+        close_place(r, &p, handle);
 }

@@ -19,8 +19,7 @@ static int start(void)
                 return err;
         pattern_start();
         prompt_start_anew();
-        pool_start_anew();
-        return 0;
+        return pool_start_anew();
 }
 
 int layer_start(void)
@@ -59,24 +58,29 @@ int keepmum_harden_process(unsigned flags)
 }
 
 /* Overwritten with noise, not zeroes, by getrandom(2): where another thread closes the page at this very moment that is EFAULT
- * and a second try, never a fault. A slot in the middle of a change, or open, is left accessible: the thread at work there looks at
- * the flag before and after it publishes its change, and cleans up itself. */
+ * and a second try, never a fault. Closed again only if nobody is at work there (the claim never waits); a slot in the middle of
+ * a change, or open, is left accessible: the thread that has it looks at the flag and wipes it when it is done. */
 static void slot_wipe(struct slot *s)
 {
         size_t n = pool_slot_bytes(s);
-        enum phase phase;
+        struct record *r;
+        uint64_t word;
 
+        if (atomic_load(&s->owner) == 0)
+                return; /* zero and closed */
         page_scramble(s->bytes, n);
-        phase = record_phase_of_owner(s);
-        if (phase == PHASE_CLOSED || phase == PHASE_FREE)
+        if (record_claim_owner(s, &r, &word)) {
                 page_close(s->bytes, n);
+                record_publish(r, word);
+        }
 }
 
 void keepmum_wipe_all(void)
 {
         int kept = errno;
 
-        if (epoch_set_wiped() && epoch_is_started())
+        epoch_set_wiped();
+        if (epoch_is_started())
                 pool_for_each(slot_wipe);
         errno = kept;
 }

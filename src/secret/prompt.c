@@ -45,6 +45,20 @@ static void erase(struct line *l)
         }
 }
 
+/* Whether the line ends in the middle of a UTF-8 character. */
+static bool is_cut(const struct line *l)
+{
+        size_t n = 0;
+        unsigned char lead;
+
+        while (n < l->n_bytes && n < 3 && (l->bytes[l->n_bytes - 1 - n] & 0xc0) == 0x80)
+                n++;
+        if (n == l->n_bytes)
+                return false;
+        lead = l->bytes[l->n_bytes - 1 - n];
+        return n < (lead >= 0xf0 ? 3u : lead >= 0xe0 ? 2u : lead >= 0xc0 ? 1u : 0u);
+}
+
 static void erase_word(struct line *l)
 {
         while (l->n_bytes > 0 && l->bytes[l->n_bytes - 1] == ' ')
@@ -70,7 +84,9 @@ static bool take_key(struct line *l, const struct terminal *t, int *err)
         }
         l->bytes[l->n_bytes] = 0;
         switch (key) {
-        case TERMINAL_TEXT:
+        case TERMINAL_TEXT: /* no room: not half of a character either */
+                if (is_cut(l))
+                        erase(l);
                 *err = stream_write(t->fd, "\a", 1);
                 return *err != 0;
         case TERMINAL_ERASE:

@@ -17,6 +17,8 @@
 #include <pthread.h>
 #include <sodium.h>
 
+enum { RETIRED = 1 }; /* as the count of a FREE record */
+
 static struct ledger records;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the free list and the growing */
 static uint32_t first_record, free_head;
@@ -99,9 +101,11 @@ void record_give(struct record *r, keepmum_secret handle)
         uint32_t number = record_number(handle);
         uint64_t next = (word_generation(atomic_load(&r->word)) + 1) & RECORD_GENERATION_MASK;
 
+        if (next == first_generation(number)) {
+                record_publish(r, word_make(next, PHASE_FREE, RETIRED));
+                return; /* used up: never taken again */
+        }
         record_publish(r, word_make(next, PHASE_FREE, 0));
-        if (next == first_generation(number))
-                return; /* used up: retired for ever */
         pthread_mutex_lock(&lock);
         r->next_free = free_head;
         free_head = number;
@@ -133,6 +137,8 @@ int record_is_live(keepmum_secret handle, uint64_t word)
 
         if (given == now && phase != PHASE_FREE)
                 return phase == PHASE_DYING ? KEEPMUM_ESTALE : 0;
+        if (phase == PHASE_FREE && word_opens(word) == RETIRED)
+                return KEEPMUM_ESTALE;
         first = first_generation(record_number(handle));
         must(((given - first) & RECORD_GENERATION_MASK) < ((now - first) & RECORD_GENERATION_MASK), "a handle that was never given out");
         return KEEPMUM_ESTALE;
@@ -181,15 +187,19 @@ void record_count(uint64_t *n_secrets, uint64_t *n_opens)
                 uint64_t word = atomic_load(&record_at(i)->word);
 
                 *n_secrets += word_phase(word) != PHASE_FREE && word_phase(word) != PHASE_DYING;
-                *n_opens += word_opens(word);
+                if (word_phase(word) != PHASE_FREE)
+                        *n_opens += word_opens(word);
         }
 }
 
-enum phase record_phase_of_owner(const struct slot *s)
+bool record_claim_owner(const struct slot *s, struct record **r, uint64_t *word)
 {
         uint32_t owner = atomic_load(&s->owner);
 
         if (owner == 0 || owner >= ledger_count(&records))
-                return PHASE_FREE;
-        return word_phase(atomic_load(&record_at(owner)->word));
+                return false;
+        *r = record_at(owner);
+        *word = atomic_load(&(*r)->word);
+        return word_phase(*word) == PHASE_CLOSED &&
+               atomic_compare_exchange_strong(&(*r)->word, word, word_make(word_generation(*word), PHASE_BUSY, 0));
 }

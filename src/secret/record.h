@@ -80,7 +80,7 @@ uint64_t record_wait(struct record *r, uint64_t word);
 
 /* How many secrets live, and how many opens stand. */
 void record_count(uint64_t *n_secrets, uint64_t *n_opens);
-/* For keepmum_wipe_all(): the phase of whatever owns a slot. Async-signal-safe. */
-enum phase record_phase_of_owner(const struct slot *s);
+/* Tries to make the record of a slot's owner BUSY from CLOSED, and never waits. Async-signal-safe. */
+bool record_claim_owner(const struct slot *s, struct record **r, uint64_t *word);
 
 #endif

@@ -78,6 +78,10 @@ int keepmum_take(keepmum_secret *out, void *bytes, size_t n_bytes, unsigned flag
         }
         memcpy(inside, bytes, n_bytes);
         keepmum_close(s);
+        if (epoch_is_wiped()) {
+                keepmum_destroy(&s);
+                return KEEPMUM_EWIPED;
+        }
         wipe(bytes, n_bytes);
         *out = s;
         return 0;
@@ -105,47 +109,49 @@ int keepmum_size(keepmum_secret s, size_t *n_bytes)
 }
 
 /* In the same slot: the payload moves within the page, what is uncovered becomes pattern. The slot is writable. */
-static void resize_within(struct record *r, keepmum_secret handle, size_t n_bytes)
+static void resize_within(struct record *r, keepmum_secret handle, const struct place *p, size_t n_bytes)
 {
-        struct slot *s = access_slot(r, handle);
-        size_t old_bytes = atomic_load(&r->payload_bytes), kept = old_bytes < n_bytes ? old_bytes : n_bytes;
-        unsigned char *from = access_payload(s, old_bytes, r->flags), *to = access_payload(s, n_bytes, r->flags);
+        size_t kept = p->payload_bytes < n_bytes ? p->payload_bytes : n_bytes;
+        unsigned char *to = p->slot->bytes + p->slot_bytes - access_room(n_bytes, r->flags);
 
-        memmove(to, from, kept);
+        memmove(to, p->payload, kept);
         wipe(to + kept, n_bytes - kept);
-        settle(r, handle, r->slot, n_bytes);
+        settle(r, handle, p->number, n_bytes);
 }
 
-/* Into another slot, which is closed and zero. The old one is writable and is given back. */
-static void resize_across(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
+/* Into another slot, which is closed and zero. The old one is writable and is given back. The new one has its owner before anything
+ * is in it, since keepmum_wipe_all() looks at slots with an owner. */
+static void resize_across(struct record *r, keepmum_secret handle, const struct place *from, uint32_t slot, size_t n_bytes)
 {
-        struct slot *from = access_slot(r, handle), *to = pool_slot(slot);
-        size_t old_bytes = atomic_load(&r->payload_bytes), kept = old_bytes < n_bytes ? old_bytes : n_bytes;
-        uint32_t old_slot = r->slot;
+        size_t kept = from->payload_bytes < n_bytes ? from->payload_bytes : n_bytes;
+        struct place to;
 
-        page_open_write(to->bytes, pool_slot_bytes(to));
-        memcpy(access_payload(to, n_bytes, r->flags), access_payload(from, old_bytes, r->flags), kept);
         settle(r, handle, slot, n_bytes);
-        pool_give(old_slot);
+        access_find(&to, r, handle);
+        page_open_write(to.slot->bytes, to.slot_bytes);
+        memcpy(to.payload, from->payload, kept);
+        pool_give(from->number);
 }
 
 int keepmum_resize(keepmum_secret s, size_t n_bytes)
 {
         struct record *r;
+        struct place from;
         uint32_t slot = 0;
         int err = size_is_allowed(n_bytes);
 
         if (err != 0 || (err = access_claim(&r, s)) != 0)
                 return err;
-        if (!pool_is_same_size(access_slot(r, s), n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
+        access_find(&from, r, s);
+        if (!pool_is_same_size(from.slot, n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
                 publish_closed(r, s);
                 return err;
         }
         access_begin_write(r, s);
         if (slot == 0)
-                resize_within(r, s, n_bytes);
+                resize_within(r, s, &from, n_bytes);
         else
-                resize_across(r, s, slot, n_bytes);
+                resize_across(r, s, &from, slot, n_bytes);
         access_end_write(r, s);
         return epoch_is_wiped() ? KEEPMUM_EWIPED : 0;
 }
@@ -180,5 +186,5 @@ int keepmum_fill_random(keepmum_secret s)
                 return err;
         random_fill(bytes, n);
         keepmum_close(s);
-        return 0;
+        return epoch_is_wiped() ? KEEPMUM_EWIPED : 0;
 }

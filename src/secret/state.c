@@ -25,18 +25,29 @@ static unsigned open_bit(enum phase phase)
         return phase == PHASE_READ || phase == PHASE_WRITE ? KEEPMUM_IS_OPEN : 0;
 }
 
+/* Alive still: then what was looked at was this secret's. */
+static int finish(keepmum_secret handle, struct record *r, unsigned *promises, unsigned seen)
+{
+        int err = record_is_live(handle, atomic_load(&r->word));
+
+        if (err == 0)
+                *promises = seen;
+        return err;
+}
+
 int keepmum_state(keepmum_secret s, unsigned *promises)
 {
         struct record *r;
         enum phase phase;
+        unsigned seen;
         int err;
 
         if (promises == NULL)
                 return KEEPMUM_EINVAL;
         if ((err = find_live(s, &r, &phase)) != 0)
                 return err;
-        *promises = pool_promises(pool_slot(r->slot)) | open_bit(phase);
-        return 0;
+        seen = pool_promises(pool_slot(r->slot)) | open_bit(phase);
+        return finish(s, r, promises, seen);
 }
 
 /* ---- from the kernel ---- */
@@ -102,8 +113,7 @@ int keepmum_verify(keepmum_secret s, unsigned *promises)
         seen.end = seen.start + pool_slot_bytes(pool_slot(r->slot));
         if (smaps_read("/proc/self/smaps", look, &seen) != 0)
                 return KEEPMUM_ESYSTEM;
-        *promises = promises_seen(&seen) | open_bit(phase);
-        return 0;
+        return finish(s, r, promises, promises_seen(&seen) | open_bit(phase));
 }
 
 /* ---- counts ---- */
