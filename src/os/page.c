@@ -172,32 +172,27 @@ int page_prefault(void *at, size_t n_bytes)
 
 int page_open_first(void *at, size_t n_bytes)
 {
-        return mprotect(at, n_bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : KEEPMUM_ENOGUARD;
+        return page_set_write(at, n_bytes) == 0 ? 0 : KEEPMUM_ENOGUARD;
 }
 
 int page_close_first(void *at, size_t n_bytes)
 {
-        return mprotect(at, n_bytes, PROT_NONE) == 0 ? 0 : KEEPMUM_ENOGUARD;
+        return page_set_none(at, n_bytes) == 0 ? 0 : KEEPMUM_ENOGUARD;
 }
 
-static void protect(void *at, size_t n_bytes, int prot)
+int page_set_none(void *at, size_t n_bytes)
 {
-        must(mprotect(at, n_bytes, prot) == 0, "mprotect of a slot failed");
+        return mprotect(at, n_bytes, PROT_NONE);
 }
 
-void page_close(void *at, size_t n_bytes)
+int page_set_read(void *at, size_t n_bytes)
 {
-        protect(at, n_bytes, PROT_NONE);
+        return mprotect(at, n_bytes, PROT_READ);
 }
 
-void page_open_read(void *at, size_t n_bytes)
+int page_set_write(void *at, size_t n_bytes)
 {
-        protect(at, n_bytes, PROT_READ);
-}
-
-void page_open_write(void *at, size_t n_bytes)
-{
-        protect(at, n_bytes, PROT_READ | PROT_WRITE);
+        return mprotect(at, n_bytes, PROT_READ | PROT_WRITE);
 }
 
 bool page_probe_writable(void *at)

@@ -5,6 +5,8 @@
 #ifndef OS_PAGE_H
 #define OS_PAGE_H
 
+#include "base/fatal.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,9 +37,26 @@ int page_prefault(void *at, size_t n_bytes);
 
 int page_open_first(void *at, size_t n_bytes);  /* while a chunk is made: failing is an error */
 int page_close_first(void *at, size_t n_bytes);
-void page_close(void *at, size_t n_bytes);      /* PROT_NONE */
-void page_open_read(void *at, size_t n_bytes);
-void page_open_write(void *at, size_t n_bytes);
+
+/* The bare calls, one jump each: see secret/access.c about returns after a system call. For the three below. */
+int page_set_none(void *at, size_t n_bytes);
+int page_set_read(void *at, size_t n_bytes);
+int page_set_write(void *at, size_t n_bytes);
+
+static inline void page_close(void *at, size_t n_bytes)
+{
+        must(page_set_none(at, n_bytes) == 0, "mprotect of a slot failed");
+}
+
+static inline void page_open_read(void *at, size_t n_bytes)
+{
+        must(page_set_read(at, n_bytes) == 0, "mprotect of a slot failed");
+}
+
+static inline void page_open_write(void *at, size_t n_bytes)
+{
+        must(page_set_write(at, n_bytes) == 0, "mprotect of a slot failed");
+}
 
 /* Whether the kernel can write one byte there, asked without a signal and without a descriptor. Changes the byte if so. */
 bool page_probe_writable(void *at);

@@ -26,7 +26,8 @@ struct pool_chunk {
         _Atomic uint32_t is_empty; /* its memory is with the kernel, its addresses are kept */
 };
 
-static struct ledger slots, chunks;
+struct ledger pool_slots;
+static struct ledger chunks;
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static bool is_lock_held_for_fork;
 static uint32_t first_chunk, first_slot;                    /* of this epoch */
@@ -36,11 +37,6 @@ static enum { UNKNOWN, TRUSTED, DISTRUSTED } probed[MEMORY_KINDS];
 static int probe_error[MEMORY_KINDS];
 static bool prefer_hidden;
 static struct pool_counts counts;
-
-struct slot *pool_slot(uint32_t number)
-{
-        return ledger_at(&slots, number, sizeof(struct slot));
-}
 
 static struct pool_chunk *chunk_at(uint32_t number)
 {
@@ -52,18 +48,14 @@ bool pool_is_sound(uint32_t number)
         const struct slot *s;
         const struct pool_chunk *c;
 
-        if (number < first_slot || number >= ledger_count(&slots))
+        if (number < first_slot || number >= ledger_count(&pool_slots))
                 return false;
         s = pool_slot(number);
         if (s->chunk < first_chunk || s->chunk >= ledger_count(&chunks))
                 return false;
         c = chunk_at(s->chunk);
-        return number - c->first_slot < c->map.n_slots && s->bytes == chunk_slot(&c->map, number - c->first_slot);
-}
-
-size_t pool_slot_bytes(const struct slot *s)
-{
-        return chunk_at(s->chunk)->map.slot_bytes;
+        return number - c->first_slot < c->map.n_slots && s->bytes == chunk_slot(&c->map, number - c->first_slot) &&
+               s->n_bytes == c->map.slot_bytes;
 }
 
 unsigned pool_promises(const struct slot *s)
@@ -94,7 +86,7 @@ static size_t slot_bytes_for(size_t n_bytes)
 
 bool pool_is_same_size(const struct slot *s, size_t n_bytes)
 {
-        return pool_slot_bytes(s) == slot_bytes_for(n_bytes);
+        return s->n_bytes == slot_bytes_for(n_bytes);
 }
 
 static unsigned class_of_chunk(const struct pool_chunk *c)
@@ -133,7 +125,7 @@ int pool_start_anew(void)
         for (uint32_t i = first_chunk == 0 ? 1 : first_chunk; i < n_chunks; i++)
                 plug_holes(chunk_at(i));
         first_chunk = n_chunks;
-        first_slot = ledger_count(&slots);
+        first_slot = ledger_count(&pool_slots);
         for (unsigned k = 0; k < MEMORY_KINDS; k++) {
                 for (unsigned c = 0; c < CLASSES; c++) {
                         free_head[k][c] = 0;
@@ -218,16 +210,19 @@ static int chunk_add(uint32_t *number, enum memory_kind kind, size_t slot_bytes,
         int err;
 
         if ((err = ledger_append(&chunks, number, 1, sizeof *c)) != 0 ||
-            (err = ledger_append(&slots, &first, n_slots, sizeof(struct slot))) != 0 || (err = chunk_map(&map)) != 0)
+            (err = ledger_append(&pool_slots, &first, n_slots, sizeof(struct slot))) != 0 || (err = chunk_map(&map)) != 0)
                 return err;
         c = chunk_at(*number);
         *c = (struct pool_chunk){.map = map, .first_slot = first};
         for (uint32_t i = 0; i < n_slots; i++) {
-                pool_slot(first + i)->bytes = chunk_slot(&map, i);
-                pool_slot(first + i)->chunk = *number;
+                struct slot *s = pool_slot(first + i);
+
+                s->bytes = chunk_slot(&map, i);
+                s->n_bytes = slot_bytes;
+                s->chunk = *number;
         }
         ledger_publish(&chunks, 1);
-        ledger_publish(&slots, n_slots);
+        ledger_publish(&pool_slots, n_slots);
         count_chunk(c, 1);
         return 0;
 }
@@ -413,10 +408,8 @@ void pool_give_untouched(uint32_t number)
 void pool_give(uint32_t number)
 {
         struct slot *s = pool_slot(number);
-        size_t n = pool_slot_bytes(s);
-
-        wipe(s->bytes, n);
-        page_close(s->bytes, n);
+        wipe(s->bytes, s->n_bytes);
+        page_close(s->bytes, s->n_bytes);
         pool_give_untouched(number);
 }
 
@@ -441,7 +434,7 @@ void pool_count(struct pool_counts *out)
 
 void pool_for_each(void (*visit)(struct slot *s))
 {
-        uint32_t n = ledger_count(&slots);
+        uint32_t n = ledger_count(&pool_slots);
 
         for (uint32_t i = first_slot; i < n; i++) {
                 struct slot *s = pool_slot(i);

@@ -13,6 +13,7 @@
 /* What is known of a slot, out of its reach. The owner's fields are set by secret/ while it holds the slot. */
 struct slot {
         unsigned char *bytes;
+        size_t n_bytes;                 /* a multiple of the page size */
         uint32_t chunk;
         uint32_t next_free;
         _Atomic uint32_t owner;         /* number of the record, 0 for none */
@@ -37,10 +38,15 @@ void pool_give(uint32_t number);
 /* Gives a slot back that was never open for writing: it is closed and zero still. */
 void pool_give_untouched(uint32_t number);
 
-struct slot *pool_slot(uint32_t number);
+extern struct ledger pool_slots;
+
+static inline struct slot *pool_slot(uint32_t number)
+{
+        return ledger_at(&pool_slots, number, sizeof(struct slot));
+}
+
 /* Whether the number and the slot's own entry are what the pool made them. */
 bool pool_is_sound(uint32_t number);
-size_t pool_slot_bytes(const struct slot *s);
 unsigned pool_promises(const struct slot *s);
 /* Whether a slot of n_bytes would be of the same size as this one. */
 bool pool_is_same_size(const struct slot *s, size_t n_bytes);

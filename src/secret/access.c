@@ -9,16 +9,20 @@
  * Every step that changes the page goes over BUSY: whoever swaps the word to BUSY owns record and slot until it publishes the next
  * phase; others spin shortly, then sleep. There is no lock above records, so opens of different secrets never meet.
  *
+ * What stands between mprotect(2) and the way back to the caller is inline: each return of a function that was entered before a
+ * system call is a mispredicted branch, and three of them were a tenth of the whole bracket (docs/benchmarks.md).
+ *
  * Always true: a slot is PROT_NONE in phase CLOSED; record and slot name each other and agree about the size, which is looked at
  * before any page is opened; after keepmum_wipe_all() whoever closes a secret wipes its page first. */
 #include "secret/access.h"
 
 #include "base/fatal.h"
-#include "base/size.h"
 #include "base/wipe.h"
 #include "os/page.h"
 #include "secret/layer.h"
 #include "secret/pattern.h"
+
+#define INLINE static inline __attribute__((always_inline))
 
 /* What a page is at the moment. */
 enum page_mode { SHUT, READABLE, WRITABLE };
@@ -43,7 +47,7 @@ void access_find(struct place *p, const struct record *r, keepmum_secret handle)
         p->number = r->slot;
         must(pool_is_sound(p->number), "the records were overwritten");
         p->slot = pool_slot(p->number);
-        p->slot_bytes = pool_slot_bytes(p->slot);
+        p->slot_bytes = p->slot->n_bytes;
         p->payload_bytes = atomic_load_explicit(&r->payload_bytes, memory_order_relaxed);
         room = access_room(p->payload_bytes, r->flags);
         must(atomic_load_explicit(&p->slot->owner, memory_order_relaxed) == record_number(handle) &&
@@ -51,11 +55,6 @@ void access_find(struct place *p, const struct record *r, keepmum_secret handle)
                      p->payload_bytes != 0 && room <= p->slot_bytes,
              "the records were overwritten");
         p->payload = p->slot->bytes + p->slot_bytes - room;
-}
-
-size_t access_room(size_t payload_bytes, unsigned creation_flags)
-{
-        return creation_flags & KEEPMUM_EXACT_END ? payload_bytes : size_round_up(payload_bytes, 16);
 }
 
 /* ---- the pattern ---- */
@@ -77,7 +76,7 @@ static void look_at_pattern(const struct record *r, const struct place *p)
 
 /* ---- back to CLOSED ---- */
 
-static void shut(const struct place *p)
+INLINE void shut(const struct place *p)
 {
         if (epoch_is_wiped()) {
                 page_open_write(p->slot->bytes, p->slot_bytes);
@@ -97,7 +96,7 @@ static void shut_again(struct record *r, const struct place *p, uint64_t closed)
         }
 }
 
-static void close_place(struct record *r, const struct place *p, keepmum_secret handle)
+INLINE void close_place(struct record *r, const struct place *p, keepmum_secret handle)
 {
         uint64_t closed = word_make(generation_of(handle), PHASE_CLOSED, 0);
 
@@ -105,6 +104,11 @@ static void close_place(struct record *r, const struct place *p, keepmum_secret 
         record_publish(r, closed);
         if (epoch_is_wiped())
                 shut_again(r, p, closed);
+}
+
+static void close_wiped(struct record *r, const struct place *p, keepmum_secret handle)
+{
+        close_place(r, p, handle);
 }
 
 /* ---- claiming a closed record ---- */
@@ -147,15 +151,15 @@ static void hand_out(const struct record *r, const void **bytes, size_t *n_bytes
         size_t n = atomic_load_explicit(&r->payload_bytes, memory_order_relaxed);
         const struct slot *s = pool_slot(atomic_load_explicit(&r->slot, memory_order_relaxed));
 
-        *bytes = s->bytes + pool_slot_bytes(s) - access_room(n, r->flags);
+        *bytes = s->bytes + s->n_bytes - access_room(n, r->flags);
         if (n_bytes != NULL)
                 *n_bytes = n;
 }
 
-static int publish_open(struct record *r, const struct place *p, keepmum_secret handle, enum phase phase)
+INLINE int publish_open(struct record *r, const struct place *p, keepmum_secret handle, enum phase phase)
 {
         if (epoch_is_wiped()) {
-                close_place(r, p, handle);
+                close_wiped(r, p, handle);
                 return KEEPMUM_EWIPED;
         }
         record_publish(r, word_make(generation_of(handle), phase, 1));
@@ -163,7 +167,7 @@ static int publish_open(struct record *r, const struct place *p, keepmum_secret 
 }
 
 /* Opens the page of a BUSY record for reading. */
-static int open_for_reading(struct record *r, keepmum_secret handle, const void **bytes, size_t *n_bytes)
+INLINE int open_for_reading(struct record *r, keepmum_secret handle, const void **bytes, size_t *n_bytes)
 {
         struct place p;
         int err;
@@ -284,7 +288,7 @@ static bool leave(struct record *r, keepmum_secret handle, uint64_t *was)
         return true;
 }
 
-static void close_last(struct record *r, keepmum_secret handle, enum phase was)
+INLINE void close_last(struct record *r, keepmum_secret handle, enum phase was)
 {
         struct place p;
 

@@ -2,6 +2,7 @@
 #ifndef SECRET_ACCESS_H
 #define SECRET_ACCESS_H
 
+#include "base/size.h"
 #include "secret/record.h"
 
 /* Where a secret is. */
@@ -18,7 +19,10 @@ int access_claim(struct record **r, keepmum_secret handle);
 /* The place of a BUSY record; aborts if record and slot do not agree. */
 void access_find(struct place *p, const struct record *r, keepmum_secret handle);
 /* What a payload takes at the end of its slot. */
-size_t access_room(size_t payload_bytes, unsigned creation_flags);
+static inline size_t access_room(size_t payload_bytes, unsigned creation_flags)
+{
+        return creation_flags & KEEPMUM_EXACT_END ? payload_bytes : size_round_up(payload_bytes, 16);
+}
 
 /* Between the two a BUSY, closed record's slot is writable, with its pattern looked at. The end publishes it CLOSED. */
 void access_begin_write(struct record *r, keepmum_secret handle);

@@ -62,7 +62,7 @@ int keepmum_harden_process(unsigned flags)
  * a change, or open, is left accessible: the thread that has it looks at the flag and wipes it when it is done. */
 static void slot_wipe(struct slot *s)
 {
-        size_t n = pool_slot_bytes(s);
+        size_t n = s->n_bytes;
         struct record *r;
         uint64_t word;
 

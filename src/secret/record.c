@@ -6,7 +6,7 @@
  * stale, everything else was never given out.
  *
  * Always true: the word alone decides who may do what; BUSY is a lock that is held for a few system calls at most, and never
- * while waiting for another record. Records of before a fork stay below first_record and are not looked at again. */
+ * while waiting for another record. Records of before a fork stay below record_first and are not looked at again. */
 #include "secret/record.h"
 
 #include "base/fatal.h"
@@ -19,27 +19,28 @@
 
 enum { RETIRED = 1 }; /* as the count of a FREE record */
 
-static struct ledger records;
+struct ledger record_ledger;
+uint32_t record_first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the free list and the growing */
-static uint32_t first_record, free_head;
+static uint32_t free_head;
 static unsigned char generation_key[crypto_shorthash_KEYBYTES];
 
 int record_start_anew(void)
 {
-        if (first_record == 0) {
+        if (record_first == 0) {
                 if (sodium_init() < 0)
                         return KEEPMUM_ESYSTEM;
                 random_fill(generation_key, sizeof generation_key);
         }
         lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent may have held it */
-        first_record = ledger_count(&records);
+        record_first = ledger_count(&record_ledger);
         free_head = 0;
         return 0;
 }
 
 static struct record *record_at(uint32_t number)
 {
-        return ledger_at(&records, number, sizeof(struct record));
+        return ledger_at(&record_ledger, number, sizeof(struct record));
 }
 
 static uint64_t first_generation(uint32_t number)
@@ -57,12 +58,12 @@ static uint64_t first_generation(uint32_t number)
 
 static int record_add(uint32_t *number)
 {
-        int err = ledger_append(&records, number, 1, sizeof(struct record));
+        int err = ledger_append(&record_ledger, number, 1, sizeof(struct record));
 
         if (err != 0)
                 return err;
         atomic_store(&record_at(*number)->word, word_make(first_generation(*number), PHASE_FREE, 0));
-        ledger_publish(&records, 1);
+        ledger_publish(&record_ledger, 1);
         return 0;
 }
 
@@ -112,32 +113,11 @@ void record_give(struct record *r, keepmum_secret handle)
         pthread_mutex_unlock(&lock);
 }
 
-/* ---- finding ---- */
-
-uint32_t record_number(keepmum_secret handle)
-{
-        return (uint32_t)(handle.bits & (((uint32_t)1 << RECORD_INDEX_BITS) - 1));
-}
-
-int record_find(struct record **r, keepmum_secret handle)
-{
-        uint32_t number = record_number(handle);
-
-        if (handle.bits == 0)
-                return KEEPMUM_EINVAL;
-        must(number != 0 && number < ledger_count(&records), "a handle that was never given out");
-        *r = record_at(number);
-        return number < first_record ? KEEPMUM_EFORKED : 0;
-}
-
-int record_is_live(keepmum_secret handle, uint64_t word)
+int record_is_stale(keepmum_secret handle, uint64_t word)
 {
         uint64_t given = handle.bits >> RECORD_INDEX_BITS, now = word_generation(word), first;
-        enum phase phase = word_phase(word);
 
-        if (given == now && phase != PHASE_FREE)
-                return phase == PHASE_DYING ? KEEPMUM_ESTALE : 0;
-        if (phase == PHASE_FREE && word_opens(word) == RETIRED)
+        if (word_phase(word) == PHASE_FREE && word_opens(word) == RETIRED)
                 return KEEPMUM_ESTALE;
         first = first_generation(record_number(handle));
         must(((given - first) & RECORD_GENERATION_MASK) < ((now - first) & RECORD_GENERATION_MASK), "a handle that was never given out");
@@ -155,10 +135,9 @@ static const void *low_half(const struct record *r)
 #endif
 }
 
-void record_publish(struct record *r, uint64_t word)
+void record_wake(const struct record *r)
 {
-        if (atomic_exchange(&r->word, word) & WORD_WAITERS)
-                futex_wake_all(low_half(r));
+        futex_wake_all(low_half(r));
 }
 
 uint64_t record_wait(struct record *r, uint64_t word)
@@ -180,10 +159,10 @@ uint64_t record_wait(struct record *r, uint64_t word)
 
 void record_count(uint64_t *n_secrets, uint64_t *n_opens)
 {
-        uint32_t n = ledger_count(&records);
+        uint32_t n = ledger_count(&record_ledger);
 
         *n_secrets = *n_opens = 0;
-        for (uint32_t i = first_record; i < n; i++) {
+        for (uint32_t i = record_first; i < n; i++) {
                 uint64_t word = atomic_load(&record_at(i)->word);
 
                 *n_secrets += word_phase(word) != PHASE_FREE && word_phase(word) != PHASE_DYING;
@@ -196,7 +175,7 @@ bool record_claim_owner(const struct slot *s, struct record **r, uint64_t *word)
 {
         uint32_t owner = atomic_load(&s->owner);
 
-        if (owner == 0 || owner >= ledger_count(&records))
+        if (owner == 0 || owner >= ledger_count(&record_ledger))
                 return false;
         *r = record_at(owner);
         *word = atomic_load(&(*r)->word);

@@ -2,6 +2,7 @@
 #ifndef SECRET_RECORD_H
 #define SECRET_RECORD_H
 
+#include "base/fatal.h"
 #include "pool/pool.h"
 
 #include <assert.h>
@@ -65,16 +66,49 @@ int record_take(struct record **r, keepmum_secret *handle);
 /* Ends a BUSY record: its handle is stale from now on. */
 void record_give(struct record *r, keepmum_secret handle);
 
-uint32_t record_number(keepmum_secret handle);
+extern struct ledger record_ledger;
+extern uint32_t record_first; /* of this epoch: those below are of before a fork */
+
+static inline uint32_t record_number(keepmum_secret handle)
+{
+        return (uint32_t)(handle.bits & (((uint32_t)1 << RECORD_INDEX_BITS) - 1));
+}
 
 /* Finds the record of a handle. 0; KEEPMUM_EINVAL for {0}; KEEPMUM_EFORKED for a handle of before the fork; aborts on a number never given out. */
-int record_find(struct record **r, keepmum_secret handle);
+static inline int record_find(struct record **r, keepmum_secret handle)
+{
+        uint32_t number = record_number(handle);
+
+        if (handle.bits == 0)
+                return KEEPMUM_EINVAL;
+        must(number != 0 && number < ledger_count(&record_ledger), "a handle that was never given out");
+        *r = ledger_at(&record_ledger, number, sizeof(struct record));
+        return number < record_first ? KEEPMUM_EFORKED : 0;
+}
+
+/* KEEPMUM_ESTALE for a generation that is not the word's; aborts if it was never given out. */
+int record_is_stale(keepmum_secret handle, uint64_t word);
+
 /* Whether word is still of this handle's secret, and that secret is not destroyed: 0 or KEEPMUM_ESTALE. Aborts on a handle that was
  * never given out. */
-int record_is_live(keepmum_secret handle, uint64_t word);
+static inline int record_is_live(keepmum_secret handle, uint64_t word)
+{
+        enum phase phase = word_phase(word);
+
+        if (handle.bits >> RECORD_INDEX_BITS != word_generation(word) || phase == PHASE_FREE)
+                return record_is_stale(handle, word);
+        return phase == PHASE_DYING ? KEEPMUM_ESTALE : 0;
+}
+
+void record_wake(const struct record *r);
 
 /* Puts the record into a new phase and wakes who waits. Only for who holds it BUSY. */
-void record_publish(struct record *r, uint64_t word);
+static inline void record_publish(struct record *r, uint64_t word)
+{
+        if (atomic_exchange(&r->word, word) & WORD_WAITERS)
+                record_wake(r);
+}
+
 /* Waits while the record is BUSY; returns its word then. */
 uint64_t record_wait(struct record *r, uint64_t word);
 

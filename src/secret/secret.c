@@ -1,5 +1,4 @@
 /* Secrets as values: making, sizing, comparing and filling them. */
-#include "base/size.h"
 #include "base/wipe.h"
 #include "os/page.h"
 #include "os/random.h"

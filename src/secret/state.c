@@ -110,7 +110,7 @@ int keepmum_verify(keepmum_secret s, unsigned *promises)
         if ((err = find_live(s, &r, &phase)) != 0)
                 return err;
         seen.start = (uintptr_t)pool_slot(r->slot)->bytes;
-        seen.end = seen.start + pool_slot_bytes(pool_slot(r->slot));
+        seen.end = seen.start + pool_slot(r->slot)->n_bytes;
         if (smaps_read("/proc/self/smaps", look, &seen) != 0)
                 return KEEPMUM_ESYSTEM;
         return finish(s, r, promises, promises_seen(&seen) | open_bit(phase));
