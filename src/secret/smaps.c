@@ -75,7 +75,8 @@ static bool parse_header(const char *line, struct mapping *m)
         if (!take_number(&line, &m->start, 16) || !take_char(&line, '-') || !take_number(&line, &m->end, 16) ||
             m->end <= m->start || !take_char(&line, ' ') || !take_perms(&line, m->perms) || !take_char(&line, ' ') ||
             !take_number(&line, &m->offset, 16) || !take_char(&line, ' ') || !take_number(&line, &major, 16) ||
-            !take_char(&line, ':') || !take_number(&line, &minor, 16) || !take_char(&line, ' ') || !take_number(&line, &m->inode, 10))
+            !take_char(&line, ':') || !take_number(&line, &minor, 16) || !take_char(&line, ' ') || !take_number(&line, &m->inode, 10) ||
+            (*line != ' ' && *line != '\0'))
                 return false;
         line += strspn(line, " ");
         n = strnlen(line, sizeof m->name - 1);
