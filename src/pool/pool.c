@@ -19,18 +19,10 @@
 
 enum { CLASSES = 6, LARGE = CLASSES, FIRST_SLOTS = 4, MOST_PAGES = 64, LOCK_FLOOR_PAGES = 3 };
 
-/* A chunk and what the pool knows of it. */
-struct pool_chunk {
-        struct chunk map;
-        uint32_t first_slot, n_free;
-        _Atomic uint32_t is_empty; /* its memory is with the kernel, its addresses are kept */
-};
-
-struct ledger pool_slots;
-static struct ledger chunks;
+struct ledger pool_slots, pool_chunks;
+uint32_t pool_first_slot, pool_first_chunk;
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-static bool is_lock_held_for_fork;
-static uint32_t first_chunk, first_slot;                    /* of this epoch */
+static unsigned forks_under_lock;
 static uint32_t free_head[MEMORY_KINDS][CLASSES];           /* numbers of slots, 0: none */
 static uint32_t next_slots[MEMORY_KINDS][CLASSES];          /* size of the next chunk */
 static enum { UNKNOWN, TRUSTED, DISTRUSTED } probed[MEMORY_KINDS];
@@ -40,22 +32,7 @@ static struct pool_counts counts;
 
 static struct pool_chunk *chunk_at(uint32_t number)
 {
-        return ledger_at(&chunks, number, sizeof(struct pool_chunk));
-}
-
-bool pool_is_sound(uint32_t number)
-{
-        const struct slot *s;
-        const struct pool_chunk *c;
-
-        if (number < first_slot || number >= ledger_count(&pool_slots))
-                return false;
-        s = pool_slot(number);
-        if (s->chunk < first_chunk || s->chunk >= ledger_count(&chunks))
-                return false;
-        c = chunk_at(s->chunk);
-        return number - c->first_slot < c->map.n_slots && s->bytes == chunk_slot(&c->map, number - c->first_slot) &&
-               s->n_bytes == c->map.slot_bytes;
+        return ledger_at(&pool_chunks, number, sizeof(struct pool_chunk));
 }
 
 unsigned pool_promises(const struct slot *s)
@@ -103,29 +80,32 @@ static void plug_holes(const struct pool_chunk *c)
 }
 
 /* fork() waits until no chunk is being made: a slot must be marked before a child could take it along. A fork in a signal handler
- * that interrupted the pool goes on without. */
+ * that interrupted the pool goes on without; one that interrupted another fork shares its lock. */
 static void before_fork(void)
 {
-        is_lock_held_for_fork = pthread_mutex_lock(&lock) == 0;
+        if (pthread_mutex_lock(&lock) == 0)
+                forks_under_lock = 1;
+        else if (forks_under_lock > 0)
+                forks_under_lock++;
 }
 
 static void after_fork(void)
 {
-        if (is_lock_held_for_fork)
+        if (forks_under_lock > 0 && --forks_under_lock == 0)
                 pthread_mutex_unlock(&lock);
 }
 
 int pool_start_anew(void)
 {
-        uint32_t n_chunks = ledger_count(&chunks);
+        uint32_t n_chunks = ledger_count(&pool_chunks);
 
         lock = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; /* another thread of the parent may have held it */
-        if (first_chunk == 0 && pthread_atfork(before_fork, after_fork, NULL) != 0)
+        if (pool_first_chunk == 0 && pthread_atfork(before_fork, after_fork, NULL) != 0)
                 return KEEPMUM_ENOMEM;
-        for (uint32_t i = first_chunk == 0 ? 1 : first_chunk; i < n_chunks; i++)
+        for (uint32_t i = pool_first_chunk == 0 ? 1 : pool_first_chunk; i < n_chunks; i++)
                 plug_holes(chunk_at(i));
-        first_chunk = n_chunks;
-        first_slot = ledger_count(&pool_slots);
+        pool_first_chunk = n_chunks;
+        pool_first_slot = ledger_count(&pool_slots);
         for (unsigned k = 0; k < MEMORY_KINDS; k++) {
                 for (unsigned c = 0; c < CLASSES; c++) {
                         free_head[k][c] = 0;
@@ -133,6 +113,7 @@ int pool_start_anew(void)
                 }
                 probed[k] = UNKNOWN;
         }
+        forks_under_lock = 0;
         counts = (struct pool_counts){.lock_budget = counts.lock_budget};
         prefer_hidden = secretmem_is_free_of_charge();
         return 0;
@@ -179,7 +160,7 @@ static bool is_unused(const struct pool_chunk *c)
 /* An unused chunk of the same shape, whose addresses can be used again; 0 for none. */
 static uint32_t find_unused(enum memory_kind kind, size_t slot_bytes, uint32_t n_slots)
 {
-        for (uint32_t i = ledger_count(&chunks); i-- > first_chunk;) {
+        for (uint32_t i = ledger_count(&pool_chunks); i-- > pool_first_chunk;) {
                 struct pool_chunk *c = chunk_at(i);
 
                 if (is_unused(c) && c->map.kind == kind && c->map.slot_bytes == slot_bytes && c->map.n_slots == n_slots)
@@ -209,11 +190,11 @@ static int chunk_add(uint32_t *number, enum memory_kind kind, size_t slot_bytes,
         uint32_t first;
         int err;
 
-        if ((err = ledger_append(&chunks, number, 1, sizeof *c)) != 0 ||
+        if ((err = ledger_append(&pool_chunks, number, 1, sizeof *c)) != 0 ||
             (err = ledger_append(&pool_slots, &first, n_slots, sizeof(struct slot))) != 0 || (err = chunk_map(&map)) != 0)
                 return err;
         c = chunk_at(*number);
-        *c = (struct pool_chunk){.map = map, .first_slot = first};
+        *c = (struct pool_chunk){.map = map, .first = chunk_slot(&map, 0), .stride = slot_bytes + page_bytes(), .first_slot = first};
         for (uint32_t i = 0; i < n_slots; i++) {
                 struct slot *s = pool_slot(first + i);
 
@@ -221,7 +202,7 @@ static int chunk_add(uint32_t *number, enum memory_kind kind, size_t slot_bytes,
                 s->n_bytes = slot_bytes;
                 s->chunk = *number;
         }
-        ledger_publish(&chunks, 1);
+        ledger_publish(&pool_chunks, 1);
         ledger_publish(&pool_slots, n_slots);
         count_chunk(c, 1);
         return 0;
@@ -297,7 +278,7 @@ static bool drop_free_chunks(void)
         for (unsigned k = 0; k < MEMORY_KINDS; k++)
                 for (unsigned class = 0; class < CLASSES; class++)
                         unlist_free_chunks(&free_head[k][class]);
-        for (uint32_t i = first_chunk; i < ledger_count(&chunks); i++) {
+        for (uint32_t i = pool_first_chunk; i < ledger_count(&pool_chunks); i++) {
                 struct pool_chunk *c = chunk_at(i);
 
                 if (!c->is_empty && c->n_free == c->map.n_slots) {
@@ -436,7 +417,7 @@ void pool_for_each(void (*visit)(struct slot *s))
 {
         uint32_t n = ledger_count(&pool_slots);
 
-        for (uint32_t i = first_slot; i < n; i++) {
+        for (uint32_t i = pool_first_slot; i < n; i++) {
                 struct slot *s = pool_slot(i);
 
                 if (!chunk_at(s->chunk)->is_empty)

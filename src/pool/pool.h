@@ -21,6 +21,15 @@ struct slot {
         _Atomic uintptr_t writer;       /* the thread that has it open for writing */
 };
 
+/* A chunk and what the pool knows of it. */
+struct pool_chunk {
+        struct chunk map;
+        unsigned char *first; /* slot first_slot; the next ones follow at every stride */
+        size_t stride;
+        uint32_t first_slot, n_free;
+        _Atomic uint32_t is_empty; /* its memory is with the kernel, its addresses are kept */
+};
+
 /* Counts for keepmum_stats(). */
 struct pool_counts {
         uint64_t slots, free_slots, hidden_slots, unlocked_slots, locked_bytes, lock_budget;
@@ -30,7 +39,7 @@ struct pool_counts {
  * KEEPMUM_ENOMEM. */
 int pool_start_anew(void);
 
-/* Takes a closed, zeroed slot of at least n_bytes, as pool_wish() says which memory. 0; KEEPMUM_ELIMIT, _ENOSLOT, _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
+/* Takes a closed, zeroed slot of at least n_bytes, in the best memory that the flags accept. 0; KEEPMUM_ELIMIT, _ENOSLOT, _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
  * _ENOGUARD, _ENOHIDDEN. A slot's number is never 0. */
 int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags);
 /* Gives a slot back that is open for writing: wipes all of it and closes it. */
@@ -38,15 +47,30 @@ void pool_give(uint32_t number);
 /* Gives a slot back that was never open for writing: it is closed and zero still. */
 void pool_give_untouched(uint32_t number);
 
-extern struct ledger pool_slots;
+extern struct ledger pool_slots, pool_chunks;
+extern uint32_t pool_first_slot, pool_first_chunk; /* of this epoch */
 
 static inline struct slot *pool_slot(uint32_t number)
 {
         return ledger_at(&pool_slots, number, sizeof(struct slot));
 }
 
-/* Whether the number and the slot's own entry are what the pool made them. */
-bool pool_is_sound(uint32_t number);
+/* Whether the number and the slot's own entry are what the pool made them. Inline: on the path of every open. */
+static inline bool pool_is_sound(uint32_t number)
+{
+        const struct slot *s;
+        const struct pool_chunk *c;
+
+        if (number < pool_first_slot || number >= ledger_count(&pool_slots))
+                return false;
+        s = pool_slot(number);
+        if (s->chunk < pool_first_chunk || s->chunk >= ledger_count(&pool_chunks))
+                return false;
+        c = ledger_at(&pool_chunks, s->chunk, sizeof *c);
+        return (number - c->first_slot < c->map.n_slots) & (s->bytes == c->first + (number - c->first_slot) * c->stride) &
+               (s->n_bytes == c->map.slot_bytes);
+}
+
 unsigned pool_promises(const struct slot *s);
 /* Whether a slot of n_bytes would be of the same size as this one. */
 bool pool_is_same_size(const struct slot *s, size_t n_bytes);

@@ -40,7 +40,7 @@ static uintptr_t this_thread(void)
         return (uintptr_t)&byte;
 }
 
-void access_find(struct place *p, const struct record *r, keepmum_secret handle)
+INLINE void find_place(struct place *p, const struct record *r, keepmum_secret handle)
 {
         size_t room;
 
@@ -55,6 +55,11 @@ void access_find(struct place *p, const struct record *r, keepmum_secret handle)
                      p->payload_bytes != 0 && room <= p->slot_bytes,
              "the records were overwritten");
         p->payload = p->slot->bytes + p->slot_bytes - room;
+}
+
+void access_find(struct place *p, const struct record *r, keepmum_secret handle)
+{
+        find_place(p, r, handle);
 }
 
 /* ---- the pattern ---- */
@@ -85,13 +90,16 @@ INLINE void shut(const struct place *p)
         page_close(p->slot->bytes, p->slot_bytes);
 }
 
-/* keepmum_wipe_all() may have opened the page between our shut() and the publishing, and left it to us. */
-static void shut_again(struct record *r, const struct place *p, uint64_t closed)
+/* keepmum_wipe_all() may have opened the page between our shut() and the publishing, and left it to us. Out of line with a place of
+ * its own, as close_wiped(), so that the usual path keeps its place in registers. */
+static void shut_again(struct record *r, keepmum_secret handle, uint64_t closed)
 {
         uint64_t word = closed;
+        struct place p;
 
         if (atomic_compare_exchange_strong(&r->word, &word, word_make(word_generation(closed), PHASE_BUSY, 0))) {
-                shut(p);
+                access_find(&p, r, handle);
+                shut(&p);
                 record_publish(r, closed);
         }
 }
@@ -103,12 +111,15 @@ INLINE void close_place(struct record *r, const struct place *p, keepmum_secret 
         shut(p);
         record_publish(r, closed);
         if (epoch_is_wiped())
-                shut_again(r, p, closed);
+                shut_again(r, handle, closed);
 }
 
-static void close_wiped(struct record *r, const struct place *p, keepmum_secret handle)
+static void close_wiped(struct record *r, keepmum_secret handle)
 {
-        close_place(r, p, handle);
+        struct place p;
+
+        access_find(&p, r, handle);
+        close_place(r, &p, handle);
 }
 
 /* ---- claiming a closed record ---- */
@@ -156,10 +167,10 @@ static void hand_out(const struct record *r, const void **bytes, size_t *n_bytes
                 *n_bytes = n;
 }
 
-INLINE int publish_open(struct record *r, const struct place *p, keepmum_secret handle, enum phase phase)
+INLINE int publish_open(struct record *r, keepmum_secret handle, enum phase phase)
 {
         if (epoch_is_wiped()) {
-                close_wiped(r, p, handle);
+                close_wiped(r, handle);
                 return KEEPMUM_EWIPED;
         }
         record_publish(r, word_make(generation_of(handle), phase, 1));
@@ -172,9 +183,9 @@ INLINE int open_for_reading(struct record *r, keepmum_secret handle, const void 
         struct place p;
         int err;
 
-        access_find(&p, r, handle);
+        find_place(&p, r, handle);
         page_open_read(p.slot->bytes, p.slot_bytes);
-        if ((err = publish_open(r, &p, handle, PHASE_READ)) != 0)
+        if ((err = publish_open(r, handle, PHASE_READ)) != 0)
                 return err;
         *bytes = p.payload;
         if (n_bytes != NULL)
@@ -228,12 +239,12 @@ int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n_bytes)
                 return KEEPMUM_EINVAL;
         if ((err = access_claim(&r, s)) != 0)
                 return err;
-        access_find(&p, r, s);
+        find_place(&p, r, s);
         page_open_write(p.slot->bytes, p.slot_bytes);
         if (!r->is_patterned)
                 lay_pattern(r, &p);
         atomic_store_explicit(&p.slot->writer, this_thread(), memory_order_relaxed);
-        if ((err = publish_open(r, &p, s, PHASE_WRITE)) != 0)
+        if ((err = publish_open(r, s, PHASE_WRITE)) != 0)
                 return err;
         *bytes = p.payload;
         if (n_bytes != NULL)
@@ -296,7 +307,7 @@ INLINE void close_last(struct record *r, keepmum_secret handle, enum phase was)
                 finish(r, handle, READABLE);
                 return;
         }
-        access_find(&p, r, handle);
+        find_place(&p, r, handle);
         if (was == PHASE_WRITE)
                 look_at_pattern(r, &p);
         close_place(r, &p, handle);
