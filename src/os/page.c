@@ -5,7 +5,6 @@
 #include "os/page.h"
 
 #include "base/fatal.h"
-#include "os/process.h"
 
 #include <errno.h>
 #include <keepmum.h>
@@ -36,19 +35,13 @@ size_t page_bytes(void)
         return n;
 }
 
-/* Why a mapping was refused. EAGAIN is the lock limit (memfd_secret, mlockall); ENOMEM may be the limit of mappings. */
+/* Why a mapping was refused. EAGAIN is the lock limit (memfd_secret, mlockall); ENOMEM is memory, or the limit of mappings: see
+ * process_mappings_are_used_up(). */
 static int refused(void)
 {
-        int cause = errno, err = KEEPMUM_ENOMEM;
-
-        if (cause == EAGAIN)
-                err = KEEPMUM_ELIMIT;
-        else if (cause == ENOMEM && process_mappings_are_used_up())
-                err = KEEPMUM_ENOSLOT;
-        else if (cause != ENOMEM)
-                err = KEEPMUM_ESYSTEM;
-        errno = cause;
-        return err;
+        if (errno == EAGAIN)
+                return KEEPMUM_ELIMIT;
+        return errno == ENOMEM ? KEEPMUM_ENOMEM : KEEPMUM_ESYSTEM;
 }
 
 static int map(void **where, void *at, size_t n_bytes, int prot, int flags, int fd, uint64_t offset)

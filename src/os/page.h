@@ -13,7 +13,7 @@
 
 size_t page_bytes(void);
 
-/* Address space nobody may touch. KEEPMUM_ENOSLOT, KEEPMUM_ELIMIT (under mlockall(MCL_FUTURE)), KEEPMUM_ENOMEM. */
+/* Address space nobody may touch. KEEPMUM_ELIMIT (under mlockall(MCL_FUTURE)), KEEPMUM_ENOMEM. */
 int page_reserve(void **base, size_t n_bytes);
 void page_release(void *base, size_t n_bytes);
 /* Gives back memory and lock of part of a reservation; the addresses stay, untouchable. */

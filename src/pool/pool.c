@@ -13,6 +13,7 @@
 #include "base/wipe.h"
 #include "os/page.h"
 #include "os/secretmem.h"
+#include "region/epoch.h"
 
 #include <keepmum.h>
 #include <pthread.h>
@@ -80,9 +81,12 @@ static void plug_holes(const struct pool_chunk *c)
 }
 
 /* fork() waits until no chunk is being made: a slot must be marked before a child could take it along. A fork in a signal handler
- * that interrupted the pool goes on without; one that interrupted another fork shares its lock. */
+ * that interrupted the pool goes on without; one that interrupted another fork shares its lock. A child that has not started
+ * anew must not wait for its parent's lock, and makes no chunks. */
 static void before_fork(void)
 {
+        if (!epoch_is_started())
+                return;
         if (pthread_mutex_lock(&lock) == 0)
                 forks_under_lock = 1;
         else if (forks_under_lock > 0)
@@ -91,7 +95,7 @@ static void before_fork(void)
 
 static void after_fork(void)
 {
-        if (forks_under_lock > 0 && --forks_under_lock == 0)
+        if (epoch_is_started() && forks_under_lock > 0 && --forks_under_lock == 0)
                 pthread_mutex_unlock(&lock);
 }
 
@@ -235,7 +239,7 @@ static int grow(enum memory_kind kind, unsigned class)
                                 slot_list(first + i);
                         return 0;
                 }
-                if (err != KEEPMUM_ELIMIT && err != KEEPMUM_ENOSLOT && err != KEEPMUM_ENOMEM)
+                if (err != KEEPMUM_ELIMIT && err != KEEPMUM_ENOMEM)
                         return err;
         }
         return err;
@@ -312,7 +316,7 @@ static int probe(enum memory_kind kind)
         if (probed[kind] == UNKNOWN) {
                 int err = chunk_probe(kind);
 
-                if (err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOSLOT || err == KEEPMUM_ENOMEM)
+                if (err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM)
                         return err; /* may pass: ask again next time */
                 probe_error[kind] = err;
                 probed[kind] = err == 0 ? TRUSTED : DISTRUSTED;
@@ -363,7 +367,7 @@ int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags)
 
         pthread_mutex_lock(&lock);
         err = take_best(number, slot_bytes, creation_flags & ~KEEPMUM_ACCEPT_UNLOCKED);
-        if ((err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOSLOT) && drop_free_chunks())
+        if ((err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM) && drop_free_chunks())
                 err = take_best(number, slot_bytes, creation_flags & ~KEEPMUM_ACCEPT_UNLOCKED);
         if (err != 0 && creation_flags & KEEPMUM_ACCEPT_UNLOCKED)
                 err = take_best(number, slot_bytes, creation_flags);

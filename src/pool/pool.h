@@ -39,7 +39,7 @@ struct pool_counts {
  * KEEPMUM_ENOMEM. */
 int pool_start_anew(void);
 
-/* Takes a closed, zeroed slot of at least n_bytes, in the best memory that the flags accept. 0; KEEPMUM_ELIMIT, _ENOSLOT, _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
+/* Takes a closed, zeroed slot of at least n_bytes, in the best memory that the flags accept. 0; KEEPMUM_ELIMIT, _ENOSLOT (no number is left), _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
  * _ENOGUARD, _ENOHIDDEN. A slot's number is never 0. */
 int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags);
 /* Gives a slot back that is open for writing: wipes all of it and closes it. */

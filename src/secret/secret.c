@@ -1,12 +1,13 @@
 /* Secrets as values: making, sizing, comparing and filling them. */
+#include "base/copy.h"
 #include "base/wipe.h"
 #include "os/page.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "secret/access.h"
 #include "secret/layer.h"
 
 #include <sodium.h>
-#include <string.h>
 
 enum { KNOWN_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END };
 
@@ -38,6 +39,12 @@ static void publish_closed(struct record *r, keepmum_secret handle)
         record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_CLOSED, 0));
 }
 
+/* Told apart only when it matters: reading the list of mappings takes long where there are many. */
+static int name_shortage(int err)
+{
+        return err == KEEPMUM_ENOMEM && process_mappings_are_used_up() ? KEEPMUM_ENOSLOT : err;
+}
+
 int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
 {
         keepmum_secret handle;
@@ -48,10 +55,10 @@ int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
         if (out == NULL || !flags_are_allowed(flags))
                 return KEEPMUM_EINVAL;
         if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = pool_take(&slot, n_bytes, flags)) != 0)
-                return err;
+                return name_shortage(err);
         if ((err = record_take(&r, &handle)) != 0) {
                 pool_give_untouched(slot);
-                return err;
+                return name_shortage(err);
         }
         r->flags = (uint16_t)flags;
         r->is_patterned = false;
@@ -75,7 +82,7 @@ int keepmum_take(keepmum_secret *out, void *bytes, size_t n_bytes, unsigned flag
                 keepmum_destroy(&s);
                 return err;
         }
-        memcpy(inside, bytes, n_bytes);
+        copy_bytes(inside, bytes, n_bytes);
         keepmum_close(s);
         if (epoch_is_wiped()) {
                 keepmum_destroy(&s);
@@ -113,7 +120,7 @@ static void resize_within(struct record *r, keepmum_secret handle, const struct 
         size_t kept = p->payload_bytes < n_bytes ? p->payload_bytes : n_bytes;
         unsigned char *to = p->slot->bytes + p->slot_bytes - access_room(n_bytes, r->flags);
 
-        memmove(to, p->payload, kept);
+        copy_bytes(to, p->payload, kept);
         wipe(to + kept, n_bytes - kept);
         settle(r, handle, p->number, n_bytes);
 }
@@ -128,7 +135,7 @@ static void resize_across(struct record *r, keepmum_secret handle, const struct 
         settle(r, handle, slot, n_bytes);
         access_find(&to, r, handle);
         page_open_write(to.slot->bytes, to.slot_bytes);
-        memcpy(to.payload, from->payload, kept);
+        copy_bytes(to.payload, from->payload, kept);
         pool_give(from->number);
 }
 
@@ -144,7 +151,7 @@ int keepmum_resize(keepmum_secret s, size_t n_bytes)
         access_find(&from, r, s);
         if (!pool_is_same_size(from.slot, n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
                 publish_closed(r, s);
-                return err;
+                return name_shortage(err);
         }
         access_begin_write(r, s);
         if (slot == 0)
