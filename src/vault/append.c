@@ -66,8 +66,25 @@ static int refresh(struct keepmum_vault *v)
         return load_more(&v->now, &v->warnings, &how);
 }
 
-/* The first writing of this vault handle, or the first after the file was replaced. A file at new_path is then what
- * a crash left. */
+/* A file at new_path that nobody is making any more: a crash left it, as a second name of the vault (the locked file) or before
+ * it had the name. Who is still making one holds its lock. */
+static void remove_left_over(const struct file *locked, const char *new_path)
+{
+        struct file f;
+        bool is_there = false;
+
+        if (file_is_at(locked, new_path, &is_there) == 0 && is_there) {
+                (void)file_remove(new_path);
+                return;
+        }
+        if (file_open_write(&f, new_path) != 0)
+                return;
+        if (file_try_lock_shared(&f) == 0 && file_is_at(&f, new_path, &is_there) == 0 && is_there)
+                (void)file_remove(new_path);
+        file_close(&f);
+}
+
+/* The first writing of this vault handle, or the first after the file was replaced. */
 static int begin_anew(struct keepmum_vault *v)
 {
         struct file f;
@@ -76,7 +93,7 @@ static int begin_anew(struct keepmum_vault *v)
 
         if (err != 0)
                 return err;
-        (void)file_remove(v->new_path);
+        remove_left_over(&f, v->new_path);
         if ((err = file_is_at(&v->now.file, v->path, &is_same)) != 0) {
                 file_close(&f);
                 return err;
