@@ -183,6 +183,14 @@ void file_map(struct file *f)
         f->map_bytes = (size_t)n_bytes;
 }
 
+void file_move_map(struct file *to, struct file *from)
+{
+        to->map = from->map;
+        to->map_bytes = from->map_bytes;
+        from->map = NULL;
+        from->map_bytes = 0;
+}
+
 /* The kernel copies, so a page that is not there any more is a short count. What is missing is left to pread(2),
  * which knows why. */
 static size_t copy_from_map(const struct file *f, uint64_t at, void *bytes, size_t n_bytes)

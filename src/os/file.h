@@ -33,6 +33,8 @@ int file_is_at(const struct file *f, const char *path,
 
 /* Maps the file as long as it is now. Not having a mapping is no error: file_read() then calls pread(2). */
 void file_map(struct file *f);
+/* Gives another descriptor of the same file its mapping: making and dropping one costs as much as the file is long. */
+void file_move_map(struct file *to, struct file *from);
 
 /* Copies n_bytes from offset at. *n_got is less only where the file ends. Never raises SIGBUS. */
 int file_read(const struct file *f, uint64_t at, void *bytes, size_t n_bytes, size_t *n_got);

@@ -105,7 +105,7 @@ static bool parse_detail(const char *line, struct mapping *m)
                 uint64_t *value;
         } known[] = {{"Rss", &m->rss_kb}, {"Locked", &m->locked_kb}, {"Swap", &m->swap_kb}};
 
-        if (colon == NULL || colon == line)
+        if (colon == NULL || line[0] < 'A' || line[0] > 'Z') /* an address never begins so: a bad header is no key */
                 return false;
         at = colon + 1;
         if ((size_t)(colon - line) == sizeof "VmFlags" - 1 && memcmp(line, "VmFlags", sizeof "VmFlags" - 1) == 0) {

@@ -100,9 +100,9 @@ static int begin_anew(struct keepmum_vault *v)
         }
         if (!is_same)
                 return adopt(v, &f);
+        file_move_map(&f, &v->now.file);
         file_close(&v->now.file);
         v->now.file = f;
-        file_map(&v->now.file);
         return refresh(v);
 }
 
@@ -164,10 +164,10 @@ static int seal(uint8_t *record, const struct frame *f, const struct head *h, ke
                 return err;
         if (content.bits == 0 || (err = keepmum_open_read(content, &bytes, NULL)) == 0)
                 frame_seal(record, f, h, bytes, k);
+        vault_keys_forget();
         if (bytes != NULL)
                 keepmum_close(content);
         keepmum_close(keys);
-        vault_keys_forget_stack();
         return err;
 }
 

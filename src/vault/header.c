@@ -45,8 +45,8 @@ static int compute_mac(uint8_t mac[static HEADER_MAC_BYTES], const uint8_t *byte
         if (err != 0)
                 return err;
         vault_keys_mac(mac, HEADER_MAC_BYTES, bytes, HEADER_AT_MAC, k->head);
+        vault_keys_forget();
         keepmum_close(keys);
-        vault_keys_forget_stack();
         return 0;
 }
 

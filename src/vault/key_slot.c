@@ -99,6 +99,7 @@ static int stretch_passphrase(struct slot_scratch *s, const uint8_t *slot, keepm
                           bytes_get32(slot + KEY_SLOT_AT_PASSES), (size_t)memory_kib << 10,
                           crypto_pwhash_ALG_ARGON2ID13) != 0)
                 err = detail_error(KEEPMUM_ENOMEM, memory_kib >> 10);
+        vault_keys_forget();
         keepmum_close(passphrase);
         return err;
 }
@@ -114,6 +115,7 @@ static int hash_key_file(struct slot_scratch *s, keepmum_secret key_file)
         crypto_generichash_init(&s->state, NULL, 0, sizeof s->from_key_file);
         crypto_generichash_update(&s->state, bytes, n_bytes);
         crypto_generichash_final(&s->state, s->from_key_file, sizeof s->from_key_file);
+        vault_keys_forget();
         keepmum_close(key_file);
         return 0;
 }
@@ -139,6 +141,7 @@ static int derive_kek(struct slot_scratch *s, const uint8_t *slot, const uint8_t
         static_assert(offsetof(struct slot_scratch, commitment) == offsetof(struct slot_scratch, kek) + VAULT_KEY_BYTES,
                       "the hash fills the key and the commitment");
         crypto_generichash_final(&s->state, s->kek, 64);
+        vault_keys_forget();
         return 0;
 }
 
@@ -198,9 +201,9 @@ static int scratch_open(keepmum_secret *scratch, struct slot_scratch **s)
 
 static void scratch_destroy(keepmum_secret *scratch)
 {
+        vault_keys_forget();
         keepmum_close(*scratch);
         keepmum_destroy(scratch);
-        vault_keys_forget_stack();
 }
 
 static int try_slot(keepmum_secret keys, const uint8_t *slot, const uint8_t *vault_id,
@@ -215,6 +218,7 @@ static int try_slot(keepmum_secret keys, const uint8_t *slot, const uint8_t *vau
                 return err;
         if ((err = derive_kek(s, slot, vault_id, given)) == 0 && (err = vault_keys_open_write(keys, &k)) == 0) {
                 err = unwrap(k, s, slot, vault_id);
+                vault_keys_forget();
                 keepmum_close(keys);
         }
         scratch_destroy(&scratch);
@@ -263,6 +267,7 @@ int key_slot_make(uint8_t slot[static KEY_SLOT_BYTES], uint8_t kind, const uint8
         randombytes_buf(slot + KEY_SLOT_AT_ID, 32); /* slot_id and salt */
         if ((err = derive_kek(s, slot, vault_id, given)) == 0 && (err = vault_keys_open(keys, &k)) == 0) {
                 wrap(slot, s, k, vault_id);
+                vault_keys_forget();
                 keepmum_close(keys);
         }
         scratch_destroy(&scratch);

@@ -40,8 +40,8 @@ static int walk_once(struct loaded *l, struct watch *watch, enum walk_end *end)
         if (err != 0 || (err = vault_keys_open(l->keys, &k)) != 0)
                 return err;
         err = walk(&l->chain, l->entries, watch, end, &s, n_bytes, k);
+        vault_keys_forget();
         keepmum_close(l->keys);
-        vault_keys_forget_stack();
         return err;
 }
 

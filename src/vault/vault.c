@@ -310,8 +310,8 @@ static int open_in_place(size_t *main_bytes, uint8_t *bytes, const struct loaded
         if ((err = vault_keys_open(l->keys, &k)) != 0)
                 return err;
         is_right = frame_open_secret(bytes, s, k) && content_parse(main_bytes, bytes, s->n_bytes);
+        vault_keys_forget();
         keepmum_close(l->keys);
-        vault_keys_forget_stack();
         if (!is_right)
                 return detail_error(KEEPMUM_EDAMAGED, s->at);
         copy_bytes(bytes, bytes + SECRET_AT_MAIN, *main_bytes);

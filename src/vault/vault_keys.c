@@ -4,15 +4,19 @@
  * a hash on the stack for the length of a call; the stack below is overwritten afterwards. */
 #include "vault/vault_keys.h"
 
+#include "base/copy.h"
+#include "base/registers.h"
+
 #include <sodium.h>
 #include <string.h>
 
 #define LABEL_BYTES 16
 #define FORGET_BYTES 4096
 
-void vault_keys_forget_stack(void)
+void vault_keys_forget(void)
 {
         sodium_stackzero(FORGET_BYTES);
+        registers_wipe();
 }
 
 void vault_keys_mac(uint8_t *mac, size_t mac_bytes, const uint8_t *bytes, size_t n_bytes,
@@ -68,7 +72,7 @@ int vault_keys_copy(keepmum_secret *out, keepmum_secret keys)
         if ((err = vault_keys_open(keys, &from)) != 0)
                 goto destroy;
         if ((err = vault_keys_open_write(*out, &to)) == 0) {
-                memcpy(to->vault, from->vault, sizeof to->vault);
+                copy_bytes(to->vault, from->vault, sizeof to->vault);
                 keepmum_close(*out);
         }
         keepmum_close(keys);
@@ -102,7 +106,7 @@ int vault_keys_derive(keepmum_secret keys, const uint8_t vault_id[static VAULT_I
         derive(k->frame, k, "frame", vault_id, file_id);
         derive(k->name, k, "name", vault_id, file_id);
         derive(k->secret, k, "secret", vault_id, file_id);
+        vault_keys_forget();
         keepmum_close(keys);
-        vault_keys_forget_stack();
         return 0;
 }

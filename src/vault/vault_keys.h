@@ -21,9 +21,10 @@ int vault_keys_derive(keepmum_secret keys, const uint8_t vault_id[static VAULT_I
 int vault_keys_open(keepmum_secret keys, const struct vault_keys **k); /* pairs with keepmum_close() */
 int vault_keys_open_write(keepmum_secret keys, struct vault_keys **k); /* likewise */
 
-/* Keyed hash of mac_bytes, 16 or 32. What libsodium leaves on the stack is overwritten by vault_keys_forget_stack(). */
+/* Keyed hash of mac_bytes, 16 or 32. What libsodium leaves on the stack and in registers is overwritten by
+ * vault_keys_forget(). */
 void vault_keys_mac(uint8_t *mac, size_t mac_bytes, const uint8_t *bytes, size_t n_bytes,
                     const uint8_t key[static VAULT_KEY_BYTES]);
-void vault_keys_forget_stack(void);
+void vault_keys_forget(void);
 
 #endif
