@@ -3,6 +3,7 @@
  * The order matters: the process is hardened before it has read anything; then descriptors 0 to 2 are made sure of,
  * then the signals; only then is the command line looked at. At the end nothing secret is left: each command
  * destroys what it made, on every path, and output that could not be written turns success into an error. */
+#include "base/registers.h"
 #include "os/standard.h"
 #include "secretctl/commands.h"
 #include "secretctl/exit_code.h"
@@ -110,12 +111,14 @@ static int finish(int status)
 
 int main(int n_words, char **words)
 {
-        int err = keepmum_harden_process(KEEPMUM_NO_NEW_PRIVS);
+        int err = keepmum_harden_process(KEEPMUM_NO_NEW_PRIVS), status;
 
         if (!standard_fill())
                 return EXIT_OTHER;
         standard_set_signals(keepmum_wipe_all);
         if (err != 0)
                 return report_error(err, "cannot harden the process");
-        return finish(run(n_words, words));
+        status = run(n_words, words);
+        registers_wipe(); /* libc looks for the ends of strings in vector registers, argv's too */
+        return finish(status);
 }

@@ -225,9 +225,9 @@ static uint8_t *opened_secret(const uint8_t *r, const uint8_t *entry_id)
 
 static struct entry *live(const uint8_t *id)
 {
-        for (struct entry *e = vault.entry; e != vault.entry + vault.entries; e++)
-                if (memcmp(e->head + 16, id, 16) == 0)
-                        return e;
+        for (size_t i = 0; i < vault.entries; i++)
+                if (memcmp(vault.entry[i].head + 16, id, 16) == 0)
+                        return &vault.entry[i];
         return NULL;
 }
 
