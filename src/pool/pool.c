@@ -247,15 +247,20 @@ static int grow(enum memory_kind kind, unsigned class)
 
 /* ---- shrinking ---- */
 
-/* At the very limit of mappings the kernel may refuse even this: the chunk then stays as it is, wiped, closed and unused. */
+/* None of the chunk's slots is listed. At the very limit of mappings the kernel may refuse even this: the chunk then stays, wiped and
+ * closed, and its slots are free again. */
 static void chunk_drop(struct pool_chunk *c)
 {
-        c->n_free = c->map.n_slots;
         atomic_store(&c->is_empty, 1);
-        if (chunk_empty(&c->map) == 0)
+        if (chunk_empty(&c->map) == 0) {
+                c->n_free = c->map.n_slots;
                 count_chunk(c, -1);
-        else
-                atomic_store(&c->is_empty, 0);
+                return;
+        }
+        atomic_store(&c->is_empty, 0);
+        c->n_free = class_of_chunk(c) == LARGE ? c->map.n_slots : 0; /* a large one is found by find_unused() */
+        for (uint32_t i = c->map.n_slots; c->n_free < c->map.n_slots && i-- > 0;)
+                slot_list(c->first_slot + i);
 }
 
 /* Takes the slots of chunks about to be dropped off one free list. */
