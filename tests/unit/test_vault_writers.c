@@ -366,8 +366,10 @@ static void vault_on_a_disk_that_is_full_keeps_what_it_has(void **state)
 
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
-        if (WEXITSTATUS(status) == NOT_ALLOWED && geteuid() != 0)
-                return; /* only root may mount */
+        if (WEXITSTATUS(status) == NOT_ALLOWED) { /* not root, a container, a chroot */
+                print_message("no mount(2) here: RLIMIT_FSIZE alone tells, in the tests before and after\n");
+                return;
+        }
         assert_int_equal(WEXITSTATUS(status), 0);
 }
 
