@@ -58,7 +58,8 @@ KEEPMUM_CHECKED int keepmum_vault_open(keepmum_vault **out, const char *path, co
 /** Close a vault and wipe its keys and names. NULL is left alone. */
 KEEPMUM_API void keepmum_vault_close(keepmum_vault *vault);
 
-/** What the last error of this thread was about: the file offset for KEEPMUM_EDAMAGED, the MiB wanted for KEEPMUM_ENOMEM, else 0. */
+/** What the last error of this thread was about: the file offset for KEEPMUM_EDAMAGED, the MiB wanted for KEEPMUM_ENOMEM, 1 for another
+ *  error that is about state_dir and not the vault, else 0. */
 KEEPMUM_API uint64_t keepmum_vault_detail(void);
 
 /* Things to tell the user although all went well. */

@@ -77,7 +77,7 @@ static int follow_own_link(char **out, const char *path)
         int err;
 
         if (real == NULL)
-                return file_error();
+                return errno == ENOENT ? KEEPMUM_EDENIED : file_error(); /* it leads nowhere: nothing is made there */
         if ((err = check_directory_of(real)) != 0) {
                 free(real);
                 return err;

@@ -18,7 +18,8 @@ struct file {
 #define FILE_NONE ((struct file){.fd = -1})
 
 /* *out: the path to use from here on, to be freed. The directory must be the user's own and writable by nobody else;
- * a symbolic link must be the user's own, and so must what it leads to. The file itself may be missing. */
+ * a symbolic link must be the user's own, and so must what it leads to; one that leads nowhere is KEEPMUM_EDENIED. The file
+ * itself may be missing. */
 int file_resolve(char **out, const char *path);
 
 /* Opens a regular file that nobody else may write; KEEPMUM_EUNSAFE otherwise. Never follows a symbolic link. */

@@ -16,13 +16,15 @@ static const int caught[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGPIPE,
 enum { CAUGHT = sizeof caught / sizeof *caught };
 
 static struct sigaction before[CAUGHT];
-static volatile sig_atomic_t pending, wake = -1, owner;
+static volatile sig_atomic_t has_come[CAUGHT], wake = -1, owner;
 
-static void put_back(int signal_number)
+static unsigned index_of(int signal_number)
 {
-        for (unsigned i = 0; i < CAUGHT; i++)
-                if (caught[i] == signal_number)
-                        sigaction(signal_number, &before[i], NULL);
+        unsigned i = 0;
+
+        while (i < CAUGHT - 1 && caught[i] != signal_number)
+                i++;
+        return i;
 }
 
 static void note(int signal_number)
@@ -31,12 +33,12 @@ static void note(int signal_number)
         uint64_t one = 1;
 
         if (getpid() != owner) {
-                put_back(signal_number);
+                sigaction(signal_number, &before[index_of(signal_number)], NULL);
                 raise(signal_number);
         } else {
-                pending = signal_number;
+                has_come[index_of(signal_number)] = 1;
                 if (write(wake, &one, sizeof one) < 0)
-                        pending = signal_number; /* the counter is full: it is readable anyway */
+                        errno = kept; /* the counter is full: it is readable anyway */
         }
         errno = kept;
 }
@@ -49,7 +51,8 @@ int interrupt_begin(int *wake_fd)
         if (fd < 0)
                 return KEEPMUM_ESYSTEM;
         sigemptyset(&act.sa_mask);
-        pending = 0;
+        for (unsigned i = 0; i < CAUGHT; i++)
+                has_come[i] = 0;
         owner = getpid();
         wake = *wake_fd = fd;
         for (unsigned i = 0; i < CAUGHT; i++) {
@@ -60,21 +63,35 @@ int interrupt_begin(int *wake_fd)
         return 0;
 }
 
-int interrupt_pending(void)
+bool interrupt_has_come(void)
 {
-        return pending;
+        for (unsigned i = 0; i < CAUGHT; i++)
+                if (has_come[i])
+                        return true;
+        return false;
 }
 
-int interrupt_end(void)
+static bool stops(unsigned i)
 {
+        return (caught[i] == SIGTSTP || caught[i] == SIGTTIN || caught[i] == SIGTTOU) && before[i].sa_handler == SIG_DFL;
+}
+
+enum interrupt interrupt_end(void)
+{
+        enum interrupt result = INTERRUPT_NONE;
+
         for (unsigned i = 0; i < CAUGHT; i++)
                 sigaction(caught[i], &before[i], NULL);
         close(wake);
         wake = -1;
-        return pending;
-}
-
-void interrupt_raise(int signal_number)
-{
-        kill(getpid(), signal_number);
+        for (unsigned i = 0; i < CAUGHT; i++) {
+                if (!has_come[i])
+                        continue;
+                if (!stops(i))
+                        result = INTERRUPT_CAME;
+                else if (result == INTERRUPT_NONE)
+                        result = INTERRUPT_STOPPED;
+                kill(getpid(), caught[i]);
+        }
+        return result;
 }

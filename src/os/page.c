@@ -199,6 +199,13 @@ bool page_probe_writable(void *at)
         return n == 1;
 }
 
+/* madvise(2): MADV_DONTNEED is EINVAL for locked memory, and drops the contents of any other. */
+int page_probe_locked(bool *is_locked, void *at, size_t n_bytes)
+{
+        *is_locked = madvise(at, n_bytes, MADV_DONTNEED) != 0;
+        return !*is_locked || errno == EINVAL ? 0 : KEEPMUM_ESYSTEM;
+}
+
 void page_scramble(void *at, size_t n_bytes)
 {
         char *p = at;

@@ -33,54 +33,6 @@ bool process_read_text(const char *path, char *text, size_t text_bytes)
         return fd >= 0 && err == 0;
 }
 
-/* Looks for a line that begins with a key, and takes the number behind it. Lines before it may be of any length: a user may be
- * in thousands of groups. */
-struct line_reader {
-        const char *key;
-        size_t at; /* in the line */
-        bool is_other_line, is_found;
-        uint64_t value;
-};
-
-static void line_take(struct line_reader *r, char c)
-{
-        size_t key_bytes = strlen(r->key);
-
-        if (c == '\n') {
-                r->is_found = !r->is_other_line && r->at > key_bytes;
-                r->at = 0;
-                r->is_other_line = false;
-                return;
-        }
-        if (r->at < key_bytes && c != r->key[r->at])
-                r->is_other_line = true;
-        else if (r->at >= key_bytes && !r->is_other_line && c >= '0' && c <= '9')
-                r->value = r->value * 10 + (uint64_t)(c - '0');
-        r->at++;
-}
-
-bool process_locked_kb(uint64_t *kb)
-{
-        int kept = errno, fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC), err = 0;
-        struct line_reader r = {.key = "VmLck:"};
-        size_t n = 1;
-
-        if (fd < 0)
-                return false;
-        while (err == 0 && n > 0 && !r.is_found) {
-                char text[1024];
-
-                n = 0;
-                err = stream_read(fd, text, &n, sizeof text);
-                for (size_t i = 0; i < n && !r.is_found; i++)
-                        line_take(&r, text[i]);
-        }
-        close(fd);
-        errno = kept;
-        *kb = r.value;
-        return r.is_found;
-}
-
 /* One line of /proc/self/maps is one mapping. */
 static bool count_mappings(uint64_t *n_mappings)
 {

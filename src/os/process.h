@@ -8,8 +8,6 @@
 
 /* Reads a small file of /proc or /sys as text, NUL-terminated, cut if longer. errno is kept. */
 bool process_read_text(const char *path, char *text, size_t text_bytes);
-/* Locked memory in kB (VmLck); false where it cannot be told. */
-bool process_locked_kb(uint64_t *kb);
 /* Whether the process has about as many mappings as vm.max_map_count allows. errno is kept. */
 bool process_mappings_are_used_up(void);
 

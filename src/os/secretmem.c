@@ -22,6 +22,8 @@ int secretmem_create(int *fd, size_t n_bytes)
 {
         int f = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
 
+        if (f < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                return KEEPMUM_ESYSTEM;
         if (f < 0)
                 return KEEPMUM_ENOHIDDEN;
         if (ftruncate(f, (off_t)n_bytes) != 0) {

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <keepmum.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 int terminal_open(struct terminal *t)
@@ -39,9 +41,15 @@ int terminal_hide(struct terminal *t)
 void terminal_restore(const struct terminal *t)
 {
         int kept = errno;
+        sigset_t from_background, before;
 
+        /* A blocked SIGTTOU lets a process in the background do it too (POSIX, tcsetattr). */
+        sigemptyset(&from_background);
+        sigaddset(&from_background, SIGTTOU);
+        pthread_sigmask(SIG_BLOCK, &from_background, &before);
         while (tcsetattr(t->fd, TCSAFLUSH, &t->before) != 0 && errno == EINTR)
                 ;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
         errno = kept;
 }
 

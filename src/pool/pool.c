@@ -321,7 +321,7 @@ static int probe(enum memory_kind kind)
         if (probed[kind] == UNKNOWN) {
                 int err = chunk_probe(kind);
 
-                if (err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM)
+                if (err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM || err == KEEPMUM_ESYSTEM)
                         return err; /* may pass: ask again next time */
                 probe_error[kind] = err;
                 probed[kind] = err == 0 ? TRUSTED : DISTRUSTED;

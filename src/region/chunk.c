@@ -9,7 +9,6 @@
 #include "region/chunk.h"
 
 #include "os/page.h"
-#include "os/process.h"
 #include "os/secretmem.h"
 
 #include <errno.h>
@@ -97,30 +96,21 @@ int chunk_empty(struct chunk *c)
         return page_vacate(c->base, total_bytes(c));
 }
 
-/* VmLck is the whole process's: another thread may unlock in the same moment, so the trial is made a few times over before the
- * machine is called a liar. */
 int chunk_probe(enum memory_kind kind)
 {
         struct chunk trial = {.slot_bytes = page_bytes(), .n_slots = 1, .kind = kind};
-        bool is_closed = true, is_counted = kind == MEMORY_UNLOCKED;
+        unsigned char *slot;
+        bool is_closed, is_locked = true;
+        int err = chunk_map(&trial);
 
-        for (int i = 0; i < 4 && is_closed && (i == 0 || !is_counted); i++) {
-                uint64_t before = 0, after = 0;
-                bool is_known = process_locked_kb(&before);
-                int err = chunk_map(&trial);
-                unsigned char *slot;
-
-                if (err != 0)
-                        return err;
-                slot = chunk_slot(&trial, 0);
-                is_closed = !page_probe_writable(slot) && !page_probe_writable(slot - 1) &&
-                            !page_probe_writable(slot + trial.slot_bytes);
-                if (is_known && process_locked_kb(&after) && after > before)
-                        is_counted = true;
-                page_release(trial.base, total_bytes(&trial));
-                trial.base = NULL;
-        }
+        if (err != 0)
+                return err;
+        slot = chunk_slot(&trial, 0);
+        is_closed = !page_probe_writable(slot) && !page_probe_writable(slot - 1) && !page_probe_writable(slot + trial.slot_bytes);
+        if (kind != MEMORY_UNLOCKED)
+                err = page_probe_locked(&is_locked, slot, trial.slot_bytes);
+        page_release(trial.base, total_bytes(&trial));
         if (!is_closed)
                 return KEEPMUM_ENOGUARD;
-        return is_counted ? 0 : KEEPMUM_ENOLOCK;
+        return err != 0 || is_locked ? err : KEEPMUM_ENOLOCK;
 }

@@ -29,8 +29,8 @@ int chunk_empty(struct chunk *c);
 
 unsigned char *chunk_slot(const struct chunk *c, uint32_t i);
 
-/* Looks, with a slot made for it, whether this machine does what it answers: a closed page is closed, guards are closed, a lock is
- * counted. 0; KEEPMUM_ENOGUARD, KEEPMUM_ENOLOCK, or what chunk_map() returns. */
+/* Looks, with a slot made for it, whether this machine does what it answers: a closed page is closed, guards are closed, a locked
+ * one is locked. 0; KEEPMUM_ENOGUARD, KEEPMUM_ENOLOCK, or what chunk_map() returns. */
 int chunk_probe(enum memory_kind kind);
 
 #endif

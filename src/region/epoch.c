@@ -5,7 +5,6 @@
  * put their own state back in the start() they give. docs/design.md, "Fork". */
 #include "region/epoch.h"
 
-#include "base/fatal.h"
 #include "os/futex.h"
 #include "os/page.h"
 
@@ -41,7 +40,6 @@ int epoch_start(int (*start)(void))
         struct epoch *e;
         int err = page_get(&e);
 
-        fatal_set_stop(epoch_set_wiped);
         while (err == 0) {
                 uint32_t stage = EPOCH_NONE;
 

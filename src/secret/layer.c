@@ -34,6 +34,7 @@ const char *keepmum_version(void)
 
 void keepmum_on_fatal(void (*hook)(const char *sentence))
 {
+        fatal_set_stop(epoch_set_wiped);
         fatal_set_hook(hook);
 }
 

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <keepmum.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 enum { MOST_BYTES = 65536 };
@@ -127,23 +126,18 @@ static int ask_hidden(struct line *l, struct terminal *t, const char *prompt, in
                 err = stream_write(t->fd, prompt, strlen(prompt));
         if (err == 0)
                 err = read_line(l, t, wake_fd);
-        if (interrupt_pending() != SIGTTOU) /* from the background setting it would stop us again */
-                terminal_restore(t);
+        terminal_restore(t);
         if (err == 0 || err == KEEPMUM_ECANCELED)
                 if (stream_write(t->fd, "\n", 1) != 0 && err == 0)
                         err = KEEPMUM_EIO;
         return err;
 }
 
-static bool is_stop(int signal_number)
-{
-        return signal_number == SIGTSTP || signal_number == SIGTTIN || signal_number == SIGTTOU;
-}
-
 /* Asks once; again after each time the process was stopped and went on. */
 static int ask(struct line *l, struct terminal *t, const char *prompt)
 {
-        int err, came;
+        enum interrupt came;
+        int err;
 
         do {
                 int wake_fd;
@@ -151,14 +145,13 @@ static int ask(struct line *l, struct terminal *t, const char *prompt)
                 if ((err = interrupt_begin(&wake_fd)) != 0)
                         return err;
                 err = ask_hidden(l, t, prompt, wake_fd);
+                if (interrupt_has_come())
+                        kill_line(l); /* before a signal ends the process */
                 came = interrupt_end();
-                if (came != 0) {
+                if (came != INTERRUPT_NONE)
                         kill_line(l);
-                        interrupt_raise(came);
-                        err = KEEPMUM_ECANCELED;
-                }
-        } while (is_stop(came));
-        return err;
+        } while (came == INTERRUPT_STOPPED);
+        return came == INTERRUPT_CAME ? KEEPMUM_ECANCELED : err;
 }
 
 static int ask_into(keepmum_secret s, size_t *n_bytes, struct terminal *t, const char *prompt)

@@ -54,7 +54,7 @@ static int ask_by_program(keepmum_secret *out, const char *prompt, const char *p
         if (err != 0)
                 return err;
         err = keepmum_read_fd(out, c.from_it, LONGEST_TYPED, 0);
-        if (!child_end(&c)) {
+        if (!child_end(&c) && (err == 0 || err == KEEPMUM_EEMPTY)) { /* else it died of our not reading on */
                 if (err == 0)
                         keepmum_destroy(out);
                 return KEEPMUM_ECANCELED;

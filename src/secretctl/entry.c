@@ -11,12 +11,12 @@
 /* Milliseconds of the second; the rest in broken-down time. */
 static int split_time(struct tm *tm, int64_t ms, struct tm *split(const time_t *, struct tm *))
 {
-        int64_t seconds = ms / 1000 - (ms % 1000 < 0);
-        time_t t = (time_t)seconds;
+        int fraction = (int)(ms % 1000);
+        time_t t = (time_t)(ms / 1000 - (fraction < 0));
 
         if (split(&t, tm) == NULL)
                 *tm = (struct tm){.tm_mday = 1, .tm_year = 70}; /* no calendar reaches there */
-        return (int)(ms - seconds * 1000);
+        return fraction < 0 ? fraction + 1000 : fraction;
 }
 
 static void json_time(const char *name, int64_t ms)

@@ -57,6 +57,19 @@ static void say_text_refused(void)
         report_hint("what holds other bytes can be stored as a secret");
 }
 
+/* The directory of the rollback state, and not the vault. */
+static void say_state_refused(const struct place *p, int error)
+{
+        report("%s, which remembers how far the vault had got: %s", p->state,
+               error == KEEPMUM_EIO ? strerror(errno) : keepmum_error_text(error));
+        report_hint("it must be a directory that belongs to you and that nobody else may write: chmod 700 it");
+}
+
+static bool is_about_state(int error)
+{
+        return keepmum_vault_detail() == 1 && (error == KEEPMUM_EUNSAFE || error == KEEPMUM_EDENIED || error == KEEPMUM_EIO);
+}
+
 /* Where the sentence of the table says all but where. */
 static void say_with_hint(const struct place *p, int error, const char *hint)
 {
@@ -109,6 +122,8 @@ int vault_error(const struct place *p, int error, const char *name)
                 say_damaged(p, name);
         else if (error == KEEPMUM_EINVAL && name != NULL)
                 say_text_refused();
+        else if (is_about_state(error))
+                say_state_refused(p, error);
         else if (hint_of(error) != NULL)
                 say_with_hint(p, error, hint_of(error));
         else

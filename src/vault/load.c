@@ -78,7 +78,7 @@ static int furthest_state(struct rollback_state *st, const struct loaded *l, con
         if (err == KEEPMUM_EROLLEDBACK)
                 *st = (struct rollback_state){.generation = UINT64_MAX};
         else if (err != 0)
-                return err;
+                return detail_error(err, DETAIL_STATE);
         if (how->before != NULL)
                 before = load_state(how->before);
         if (rollback_is_newer(&before, st))

@@ -195,6 +195,38 @@ destroy:
         return err;
 }
 
+/* Texts copied, wiped and freed by keep_end(). A caller may give what keepmum_vault_text() said, and that goes when the file is
+ * read again under the lock. */
+struct kept {
+        char *bytes;
+        size_t n_bytes;
+};
+
+static int keep(struct kept *k, struct text *texts, unsigned n_texts)
+{
+        size_t used = 0;
+
+        *k = (struct kept){0};
+        for (unsigned i = 0; i < n_texts; i++)
+                k->n_bytes += texts[i].n_bytes;
+        k->bytes = malloc(k->n_bytes + 1);
+        if (k->bytes == NULL)
+                return KEEPMUM_ENOMEM;
+        for (unsigned i = 0; i < n_texts; i++) {
+                if (texts[i].n_bytes > 0)
+                        memcpy(k->bytes + used, texts[i].bytes, texts[i].n_bytes);
+                texts[i].bytes = k->bytes + used;
+                used += texts[i].n_bytes;
+        }
+        return 0;
+}
+
+static void keep_end(struct kept *k)
+{
+        wipe(k->bytes, k->n_bytes);
+        free(k->bytes);
+}
+
 static int add_under_lock(keepmum_vault *v, struct head *h, keepmum_secret content)
 {
         if (entries_find(v->now.entries, h->texts[KEEPMUM_VAULT_NAME]) != NULL)
@@ -208,6 +240,7 @@ int keepmum_vault_add(keepmum_vault *v, const char *name, keepmum_secret secret,
 {
         struct head h = {.op = HEAD_PUT, .texts = {text_of(name), text_of(user), text_of(url), text_of(tags)}};
         keepmum_secret content;
+        struct kept kept;
         int err;
 
         detail_clear();
@@ -216,9 +249,12 @@ int keepmum_vault_add(keepmum_vault *v, const char *name, keepmum_secret secret,
         if ((err = check_texts(h.texts)) != 0 || (err = make_content(&content, secret)) != 0)
                 return err;
         randombytes_buf(h.entry_id, sizeof h.entry_id);
-        if ((err = append_begin(v)) == 0) {
-                err = add_under_lock(v, &h, content);
-                append_end(v);
+        if ((err = keep(&kept, h.texts, HEAD_ATTRS + 1)) == 0) {
+                if ((err = append_begin(v)) == 0) {
+                        err = add_under_lock(v, &h, content);
+                        append_end(v);
+                }
+                keep_end(&kept);
         }
         keepmum_destroy(&content);
         return err;
@@ -254,17 +290,22 @@ static int rename_under_lock(keepmum_vault *v, struct text name, struct text new
 
 int keepmum_vault_rename(keepmum_vault *v, const char *name, const char *new_name)
 {
+        struct text names[] = {text_of(name), text_of(new_name)};
+        struct kept kept;
         int err;
 
         detail_clear();
         if (v == NULL || name == NULL || new_name == NULL)
                 return KEEPMUM_EINVAL;
-        if (!name_is_fit(text_of(new_name)))
+        if (!name_is_fit(names[1]))
                 return KEEPMUM_EBADNAME;
-        if ((err = append_begin(v)) != 0)
+        if ((err = keep(&kept, names, 2)) != 0)
                 return err;
-        err = rename_under_lock(v, text_of(name), text_of(new_name));
-        append_end(v);
+        if ((err = append_begin(v)) == 0) {
+                err = rename_under_lock(v, names[0], names[1]);
+                append_end(v);
+        }
+        keep_end(&kept);
         return err;
 }
 
@@ -283,15 +324,20 @@ static int remove_under_lock(keepmum_vault *v, struct text name)
 
 int keepmum_vault_remove(keepmum_vault *v, const char *name)
 {
+        struct text named = text_of(name);
+        struct kept kept;
         int err;
 
         detail_clear();
         if (v == NULL || name == NULL)
                 return KEEPMUM_EINVAL;
-        if ((err = append_begin(v)) != 0)
+        if ((err = keep(&kept, &named, 1)) != 0)
                 return err;
-        err = remove_under_lock(v, text_of(name));
-        append_end(v);
+        if ((err = append_begin(v)) == 0) {
+                err = remove_under_lock(v, named);
+                append_end(v);
+        }
+        keep_end(&kept);
         return err;
 }
 
