@@ -117,7 +117,7 @@ enum keepmum_error {
  *         flags:    KEEPMUM_HIDDEN, _NOT_HIDDEN, _ACCEPT_UNLOCKED, _STAY, _EXACT_END
  *  returns 0; KEEPMUM_EINVAL (out NULL, n_bytes 0, unknown or contradicting flags); KEEPMUM_ETOOBIG; KEEPMUM_ELIMIT (lock limit or
  *         budget); KEEPMUM_ENOSLOT; KEEPMUM_ENOMEM; KEEPMUM_ENOLOCK, _ENODUMP, _ENOFORK, _ENOGUARD, _ENOHIDDEN when that protection could
- *         not be had; KEEPMUM_EWIPED
+ *         not be had; KEEPMUM_ESYSTEM (errno says why: no descriptor left for KEEPMUM_HIDDEN, or a call that a sandbox forbids); KEEPMUM_EWIPED
  *  The bytes are aligned to the largest power of two, up to 64, that divides n_bytes rounded up to 16. A write past the end
  *         faults at once where n_bytes is a multiple of 16 or KEEPMUM_EXACT_END is given; every other write beside the bytes,
  *         within the page, aborts at close.
@@ -167,7 +167,7 @@ KEEPMUM_CHECKED int keepmum_size(keepmum_secret s, size_t *n_bytes);
  *         its destroy; KEEPMUM_EFORKED in a child of fork; KEEPMUM_EWIPED; KEEPMUM_ELIMIT beyond 1,048,575 opens at a time
  *  aborts on a handle that was never given out
  *  threads: any; another thread's opening or closing in progress is waited for; cost: one mprotect for the outermost open, none
- *         for a nested one; source: docs/design.md, "Open and close" */
+ *         for a nested one; source: docs/design.md, "Secret" */
 KEEPMUM_CHECKED int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes);
 
 /** Open a secret for writing, alone. Pairs with keepmum_close().
@@ -225,8 +225,8 @@ KEEPMUM_CHECKED int keepmum_write_fd(keepmum_secret s, int fd);
  *  in     prompt:     written to the terminal before; NULL for none; control characters in it are not filtered
  *         max_bytes:  1 .. 65536; further characters are answered by the bell and not taken
  *         flags:      as keepmum_create()
- *  returns 0; KEEPMUM_ENOTTY where there is no terminal; KEEPMUM_EEMPTY for an empty line; KEEPMUM_ECANCELED at end of file, or after a signal
- *         whose handler returned; KEEPMUM_EIO; else what keepmum_create() returns
+ *  returns 0; KEEPMUM_ESYSTEM where no descriptor is left; KEEPMUM_ENOTTY where there is no terminal; KEEPMUM_EEMPTY for an empty line; KEEPMUM_ECANCELED at end of file, or after a signal
+ *         whose handler returned (after a stop it asks again); KEEPMUM_EIO; else what keepmum_create() returns
  *  The terminal is set back on every way out. For SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM and SIGPIPE,
  *         where they are not ignored, handlers stand in during the call; the signal is then raised again as the application has it.
  *  threads: one prompt at a time, others wait; source: docs/design.md, "Prompt" */
@@ -276,7 +276,7 @@ KEEPMUM_API void keepmum_wipe_all(void);
  *
  *  in     n_bytes:  0 for no bound but the kernel's (the start), else at least three pages; creation beyond it is KEEPMUM_ELIMIT.
  *                   What is locked already stays
- *  returns 0; KEEPMUM_EINVAL
+ *  returns 0; KEEPMUM_EINVAL; KEEPMUM_EWIPED; at the first use what keepmum_create() returns
  *  threads: any */
 KEEPMUM_CHECKED int keepmum_set_lock_budget(size_t n_bytes);
 

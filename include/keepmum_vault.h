@@ -29,7 +29,7 @@ typedef struct keepmum_vault keepmum_vault;
 /** Begin a new vault in memory. The file appears, whole, with the first keepmum_vault_add(): KEEPMUM_EEXISTS then if one is there.
  *
  *  out    *out:        the vault, unlocked; to be closed with keepmum_vault_close()
- *  in     path:        where the file shall be; its directory must exist, be the user's own, and be writable by nobody else
+ *  in     path:        where the file shall be; its directory must exist, belong to the user or to root, and be writable by nobody else
  *         state_dir:   where the rollback state is kept (see keepmum_vault_open()); NULL for none
  *         passphrase:  opens the vault later, through Argon2id at libsodium's MODERATE cost (256 MiB); {0} for none
  *         key_file:    the contents of a key file that opens it, 32 bytes or more; {0} for none. With both, either opens
@@ -48,7 +48,7 @@ KEEPMUM_CHECKED int keepmum_vault_create(keepmum_vault **out, const char *path, 
  *                      place is seen; NULL: not looked for
  *         passphrase, key_file:  either may be {0}
  *         flags:       0 or KEEPMUM_VAULT_ACCEPT_ROLLBACK
- *  returns 0; KEEPMUM_ENOTFOUND (no file); KEEPMUM_EDENIED; KEEPMUM_EUNSAFE (the file or its directory may be written by others); KEEPMUM_ENEWER;
+ *  returns 0; KEEPMUM_EINVAL (an empty path, an unknown flag); KEEPMUM_ENOTFOUND (no file); KEEPMUM_EDENIED; KEEPMUM_EUNSAFE (the file or its directory may be written by others); KEEPMUM_ENEWER;
  *         KEEPMUM_ELOCKED (nothing given that fits a key slot); KEEPMUM_EWRONGKEY; KEEPMUM_EDAMAGED (keepmum_vault_detail(): the offset); KEEPMUM_ECOST;
  *         KEEPMUM_EROLLEDBACK; KEEPMUM_ENOMEM (keepmum_vault_detail(): the MiB wanted, 0 if unknown); KEEPMUM_EIO; what keepmum_create() returns
  *  cost: Argon2id for each passphrase slot tried, then one authenticated decryption an entry */
@@ -76,15 +76,15 @@ KEEPMUM_API unsigned keepmum_vault_warnings(const keepmum_vault *vault);
  *         secret:           up to 1 MiB; {0} for an empty one. Not open for writing
  *         user, url, tags:  each up to 16 KiB, NULL for none; tags are separated by commas
  *  returns 0; KEEPMUM_EBADNAME; KEEPMUM_EINVAL; KEEPMUM_ETOOBIG (the secret, a text, or the vault: 1 GiB, 1,000,000 entries); KEEPMUM_EEXISTS; KEEPMUM_ENOSPACE; KEEPMUM_EIO;
- *         KEEPMUM_EDENIED; KEEPMUM_EUNSAFE; KEEPMUM_EDAMAGED; KEEPMUM_EROLLEDBACK; KEEPMUM_ENOTFOUND (the file is gone); KEEPMUM_ELOCKED (another key opens it now); what
- *         keepmum_open_read() returns of the secret
+ *         KEEPMUM_EDENIED; KEEPMUM_EUNSAFE; KEEPMUM_EDAMAGED; KEEPMUM_EROLLEDBACK; KEEPMUM_ENOTFOUND (the file is gone); KEEPMUM_ELOCKED (another key opens it now); KEEPMUM_ENOMEM; what
+ *         keepmum_create() returns, and keepmum_open_read() of the secret
  *  cost: O(size of the entry), not of the vault */
 KEEPMUM_CHECKED int keepmum_vault_add(keepmum_vault *vault, const char *name, keepmum_secret secret, const char *user, const char *url,
                                       const char *tags);
 
 /** Get an entry's secret into a new secret.
  *
- *  returns 0; KEEPMUM_ENOTFOUND; KEEPMUM_EEMPTY when the stored secret has no bytes; KEEPMUM_EDAMAGED; KEEPMUM_EIO; what keepmum_create() returns
+ *  returns 0; KEEPMUM_EINVAL; KEEPMUM_ENOTFOUND; KEEPMUM_EEMPTY when the stored secret has no bytes; KEEPMUM_EDAMAGED; KEEPMUM_EIO; what keepmum_create() returns
  *  cost: one authenticated decryption of that secret, in place in guarded memory */
 KEEPMUM_CHECKED int keepmum_vault_get(keepmum_vault *vault, const char *name, keepmum_secret *out);
 

@@ -5,6 +5,7 @@
  * that only writes, output that only reads. To use it is then the error it would have been, never a silent success. */
 #include "os/standard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
 #include <signal.h>
@@ -39,6 +40,14 @@ int standard_open_terminal(int *fd)
 {
         *fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
         return *fd >= 0 ? 0 : KEEPMUM_ENOTTY;
+}
+
+void standard_keep(int fd)
+{
+        int kept = errno;
+
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        errno = kept;
 }
 
 int standard_close(int fd)

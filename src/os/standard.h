@@ -13,6 +13,8 @@ bool standard_is_terminal(int fd);
 bool standard_can_write(int fd);
 /* The controlling terminal, for asking and answering; to be closed. 0 or KEEPMUM_ENOTTY. */
 int standard_open_terminal(int *fd);
+/* Keeps a descriptor that the user named from programs that are started. It may not be open: whoever reads it says so. */
+void standard_keep(int fd);
 /* What close(2) says: some file systems tell of a failed write only here. 0 or KEEPMUM_EIO. */
 int standard_close(int fd);
 

@@ -9,6 +9,7 @@
  * once given to a slot is its number for ever; slots of before a fork are below epoch_first and are never touched again. */
 #include "pool/pool.h"
 
+#include "base/fatal.h"
 #include "base/size.h"
 #include "base/wipe.h"
 #include "os/page.h"
@@ -122,6 +123,51 @@ int pool_start_anew(void)
         prefer_hidden = secretmem_is_free_of_charge();
         return 0;
 }
+
+/* ---- what is always true, looked at with --enable-checks ---- */
+
+#ifdef KEEPMUM_CHECKS
+static uint64_t list_check(enum memory_kind kind, unsigned class)
+{
+        uint64_t n = 0;
+
+        for (uint32_t i = free_head[kind][class]; i != 0; i = pool_slot(i)->next_free, n++) {
+                const struct pool_chunk *c = chunk_at(pool_slot(i)->chunk);
+
+                check(pool_is_sound(i) && pool_slot(i)->owner == 0 && n < counts.slots, "a free list is broken");
+                check(c->map.kind == kind && class_of_chunk(c) == class && !c->is_empty, "a slot is on the wrong free list");
+        }
+        return n;
+}
+
+static void pool_check(void)
+{
+        uint64_t n = 0;
+
+        for (unsigned k = 0; k < MEMORY_KINDS; k++)
+                for (unsigned class = 0; class < CLASSES; class++)
+                        n += list_check(k, class);
+        check(n == counts.free_slots, "the free slots are miscounted");
+}
+
+static void slot_check(const struct slot *s)
+{
+        check(!page_probe_writable(s->bytes), "a free slot is open");
+        page_open_read(s->bytes, s->n_bytes);
+        for (size_t i = 0; i < s->n_bytes; i++)
+                check(s->bytes[i] == 0, "a free slot is not wiped");
+        page_close(s->bytes, s->n_bytes);
+}
+#else
+static void pool_check(void)
+{
+}
+
+static void slot_check(const struct slot *s)
+{
+        (void)s;
+}
+#endif
 
 /* ---- growing ---- */
 
@@ -371,11 +417,14 @@ int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags)
         int err;
 
         pthread_mutex_lock(&lock);
+        pool_check();
         err = take_best(number, slot_bytes, creation_flags & ~KEEPMUM_ACCEPT_UNLOCKED);
         if ((err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM) && drop_free_chunks())
                 err = take_best(number, slot_bytes, creation_flags & ~KEEPMUM_ACCEPT_UNLOCKED);
         if (err != 0 && creation_flags & KEEPMUM_ACCEPT_UNLOCKED)
                 err = take_best(number, slot_bytes, creation_flags);
+        if (err == 0)
+                slot_check(pool_slot(*number));
         pthread_mutex_unlock(&lock);
         return err;
 }
@@ -399,6 +448,7 @@ void pool_give(uint32_t number)
 {
         struct slot *s = pool_slot(number);
         wipe(s->bytes, s->n_bytes);
+        atomic_store(&s->owner, 0); /* before it is closed: keepmum_wipe_all() opens only slots with an owner */
         page_close(s->bytes, s->n_bytes);
         pool_give_untouched(number);
 }

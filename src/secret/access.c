@@ -156,17 +156,6 @@ int access_claim(struct record **r, keepmum_secret handle)
 
 /* ---- opening ---- */
 
-/* Where the payload of an open secret is; it cannot move while the caller counts among its opens. */
-static void hand_out(const struct record *r, const void **bytes, size_t *n_bytes)
-{
-        size_t n = atomic_load_explicit(&r->payload_bytes, memory_order_relaxed);
-        const struct slot *s = pool_slot(atomic_load_explicit(&r->slot, memory_order_relaxed));
-
-        *bytes = s->bytes + s->n_bytes - access_room(n, r->flags);
-        if (n_bytes != NULL)
-                *n_bytes = n;
-}
-
 INLINE int publish_open(struct record *r, keepmum_secret handle, enum phase phase)
 {
         if (epoch_is_wiped()) {
@@ -216,6 +205,7 @@ static int join_or_claim(struct record *r, keepmum_secret handle, bool *is_mine)
 int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
 {
         struct record *r;
+        struct place p;
         bool is_mine = false;
         int err;
 
@@ -225,7 +215,10 @@ int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
                 return err;
         if (is_mine)
                 return open_for_reading(r, s, bytes, n_bytes);
-        hand_out(r, bytes, n_bytes);
+        find_place(&p, r, s); /* it cannot move while this open is counted */
+        *bytes = p.payload;
+        if (n_bytes != NULL)
+                *n_bytes = p.payload_bytes;
         return 0;
 }
 
@@ -335,7 +328,7 @@ void keepmum_close(keepmum_secret s)
 
 static bool is_written_by_me(const struct record *r, uint64_t word)
 {
-        return word_phase(word) == PHASE_WRITE &&
+        return word_phase(word) == PHASE_WRITE && pool_is_sound(r->slot) &&
                atomic_load_explicit(&pool_slot(r->slot)->writer, memory_order_relaxed) == this_thread();
 }
 
@@ -381,6 +374,15 @@ void keepmum_destroy(keepmum_secret *s)
 }
 
 /* ---- for the other rooms ---- */
+
+void access_publish_closed(struct record *r, keepmum_secret handle)
+{
+        uint64_t closed = word_make(generation_of(handle), PHASE_CLOSED, 0);
+
+        record_publish(r, closed);
+        if (epoch_is_wiped())
+                shut_again(r, handle, closed);
+}
 
 void access_begin_write(struct record *r, keepmum_secret handle)
 {

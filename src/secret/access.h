@@ -18,6 +18,8 @@ int access_claim(struct record **r, keepmum_secret handle);
 
 /* The place of a BUSY record; aborts if record and slot do not agree. */
 void access_find(struct place *p, const struct record *r, keepmum_secret handle);
+/* Puts a BUSY record whose slot is closed into phase CLOSED. */
+void access_publish_closed(struct record *r, keepmum_secret handle);
 /* What a payload takes at the end of its slot. */
 static inline size_t access_room(size_t payload_bytes, unsigned creation_flags)
 {

@@ -34,11 +34,6 @@ static void settle(struct record *r, keepmum_secret handle, uint32_t slot, size_
         atomic_store(&s->owner, record_number(handle));
 }
 
-static void publish_closed(struct record *r, keepmum_secret handle)
-{
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_CLOSED, 0));
-}
-
 /* Told apart only when it matters: reading the list of mappings takes long where there are many. */
 static int name_shortage(int err)
 {
@@ -63,7 +58,9 @@ int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
         r->flags = (uint16_t)flags;
         r->is_patterned = false;
         settle(r, handle, slot, n_bytes);
-        publish_closed(r, handle);
+        access_publish_closed(r, handle);
+        if (epoch_is_wiped())
+                return KEEPMUM_EWIPED;
         *out = handle;
         return 0;
 }
@@ -150,7 +147,7 @@ int keepmum_resize(keepmum_secret s, size_t n_bytes)
                 return err;
         access_find(&from, r, s);
         if (!pool_is_same_size(from.slot, n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
-                publish_closed(r, s);
+                access_publish_closed(r, s);
                 return name_shortage(err);
         }
         access_begin_write(r, s);

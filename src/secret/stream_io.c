@@ -1,13 +1,13 @@
 /* Secrets from and to descriptors: the kernel copies straight into and out of the secret's own page. */
+#include "os/page.h"
 #include "os/stream.h"
 
 #include <keepmum.h>
-#include <unistd.h>
 
 /* Room for max_bytes + 1, so that one byte too many is noticed without another buffer. */
 static size_t first_room(size_t max_bytes)
 {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t page = page_bytes();
 
         return max_bytes < page ? max_bytes + 1 : page;
 }

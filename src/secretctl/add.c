@@ -12,11 +12,10 @@
 #include "vault/text.h"
 
 /* Asked here too, since the vault would say it only after all questions. */
-static bool is_name(const char *name)
+static bool are_attributes(const struct request *r)
 {
-        struct text t = text_of(name);
-
-        return t.n_bytes > 0 && t.n_bytes <= KEEPMUM_VAULT_MAX_NAME_BYTES && text_is_fit(t);
+        return text_is_attribute(text_of(r->text[OPTION_USER])) && text_is_attribute(text_of(r->text[OPTION_URL])) &&
+               text_is_attribute(text_of(r->text[OPTION_TAGS]));
 }
 
 static int check_request(const struct request *r, const struct place *p)
@@ -27,8 +26,10 @@ static int check_request(const struct request *r, const struct place *p)
                 return report_usage("--characters and --no-symbols are for --generate");
         if (is_generated && was_given(r, OPTION_SECRET_FD))
                 return report_usage("--generate and --secret-fd exclude each other");
-        if (!is_name(r->operand[0]))
+        if (!text_is_name(text_of(r->operand[0])))
                 return vault_error(p, KEEPMUM_EBADNAME, NULL);
+        if (!are_attributes(r))
+                return vault_error(p, KEEPMUM_EINVAL, r->operand[0]);
         return ask_check_descriptors(r, !is_generated);
 }
 

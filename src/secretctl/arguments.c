@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 const struct option options[OPTIONS] = {
@@ -79,8 +80,7 @@ static int read_number(struct request *r, enum option_id id, const char *text)
         long n = strtol(text, &end, 10);
 
         if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < o->smallest || n > o->largest)
-                return report_usage("--%s wants a number from %d to %d, not %s", o->name, o->smallest, o->largest,
-                                    text);
+                return report_usage("--%s wants a number from %d to %d", o->name, o->smallest, o->largest);
         r->number[id] = (int)n;
         return EXIT_OK;
 }
@@ -98,8 +98,13 @@ static int read_value(struct reading *a, enum option_id id, const char *value)
                 return report_usage("--%s wants a value: --%s %s", o->name, o->name, o->argument);
         if (value == NULL)
                 value = a->words[a->at++];
-        if (o->kind != TAKES_TEXT)
-                return read_number(a->r, id, value);
+        if (o->kind != TAKES_TEXT) {
+                int status = read_number(a->r, id, value);
+
+                if (status != EXIT_OK) /* somebody may have meant --passphrase: what is no number is not kept, nor said */
+                        wipe((void *)(uintptr_t)value, strlen(value));
+                return status;
+        }
         a->r->text[id] = value;
         return EXIT_OK;
 }

@@ -203,6 +203,10 @@ int ask_check_descriptors(const struct request *r, bool reads_secret)
         int secret_fd = was_given(r, OPTION_SECRET_FD) ? r->number[OPTION_SECRET_FD] : STANDARD_INPUT;
         int status = check_not_terminal(r, OPTION_PASSPHRASE_FD);
 
+        if (was_given(r, OPTION_PASSPHRASE_FD))
+                standard_keep(r->number[OPTION_PASSPHRASE_FD]);
+        if (was_given(r, OPTION_SECRET_FD))
+                standard_keep(r->number[OPTION_SECRET_FD]);
         if (status == EXIT_OK)
                 status = check_not_terminal(r, OPTION_SECRET_FD);
         if (status != EXIT_OK || !reads_secret || !was_given(r, OPTION_PASSPHRASE_FD) ||

@@ -4,6 +4,8 @@
  * Always true: a text that passes has no character that moves a cursor, and only one way to be encoded. */
 #include "vault/text.h"
 
+#include "vault/vault_format.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -49,4 +51,14 @@ bool text_is_fit(struct text t)
                         return false;
         }
         return true;
+}
+
+bool text_is_name(struct text t)
+{
+        return t.n_bytes >= 1 && t.n_bytes <= KEEPMUM_VAULT_MAX_NAME_BYTES && text_is_fit(t);
+}
+
+bool text_is_attribute(struct text t)
+{
+        return t.n_bytes <= HEAD_MAX_ATTR_BYTES && text_is_fit(t);
 }

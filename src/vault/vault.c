@@ -144,14 +144,9 @@ unsigned keepmum_vault_warnings(const keepmum_vault *v)
         return v->warnings;
 }
 
-static bool name_is_fit(struct text name)
-{
-        return name.n_bytes >= 1 && name.n_bytes <= KEEPMUM_VAULT_MAX_NAME_BYTES && text_is_fit(name);
-}
-
 static int check_texts(const struct text *texts)
 {
-        if (!name_is_fit(texts[KEEPMUM_VAULT_NAME]))
+        if (!text_is_name(texts[KEEPMUM_VAULT_NAME]))
                 return KEEPMUM_EBADNAME;
         for (unsigned i = 1; i <= HEAD_ATTRS; i++) {
                 if (texts[i].n_bytes > HEAD_MAX_ATTR_BYTES)
@@ -297,7 +292,7 @@ int keepmum_vault_rename(keepmum_vault *v, const char *name, const char *new_nam
         detail_clear();
         if (v == NULL || name == NULL || new_name == NULL)
                 return KEEPMUM_EINVAL;
-        if (!name_is_fit(names[1]))
+        if (!text_is_name(names[1]))
                 return KEEPMUM_EBADNAME;
         if ((err = keep(&kept, names, 2)) != 0)
                 return err;

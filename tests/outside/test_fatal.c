@@ -202,6 +202,26 @@ static void jump_out_of_hook(void *arg)
         expect_int(keepmum_create(&other, 10, 0), KEEPMUM_EWIPED);
 }
 
+static void jump_before_the_first_secret(void *arg)
+{
+        keepmum_secret none = {0}, other;
+
+        (void)arg;
+        keepmum_on_fatal(raise_in_hook);
+        if (sigsetjmp(back, 1) == 0)
+                keepmum_close(none);
+        expect_int(keepmum_create(&other, 10, 0), KEEPMUM_EWIPED);
+}
+
+static void so_does_one_before_the_first_secret(void **state)
+{
+        struct ending e = forked_run(jump_before_the_first_secret, NULL);
+
+        (void)state;
+        assert_string_equal(e.said, "");
+        assert_int_equal(e.exit_code, 0);
+}
+
 static void a_jump_out_of_the_hook_leaves_a_library_that_refuses(void **state)
 {
         struct ending e = forked_run(jump_out_of_hook, NULL);
@@ -250,6 +270,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handler_of_sigpipe_cannot_jump_out_either),
         cmocka_unit_test(a_closed_standard_error_leaves_the_signal),
         cmocka_unit_test(a_jump_out_of_the_hook_leaves_a_library_that_refuses),
+        cmocka_unit_test(so_does_one_before_the_first_secret),
         cmocka_unit_test(a_sentence_is_one_write),
         cmocka_unit_test(no_byte_of_a_secret_is_said),
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { WHOLE = KEEPMUM_IS_LOCKED | KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED, MOST = 4000 };
 
@@ -261,7 +262,49 @@ static void the_first_use_at_the_limit_of_mappings_is_an_error_too(void **state)
                 assert_true(forked_passes(start_at_the_limit, &left));
 }
 
+/* Secret memory needs a descriptor for a moment; the lock is looked at without one. */
+static void live_without_descriptors(void *arg)
+{
+        struct rlimit before, none;
+        keepmum_secret one;
+        unsigned usual, promises;
+
+        (void)arg;
+        expect_int(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit){0, before.rlim_max};
+        expect_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+        expect_int(keepmum_create(&one, 100, KEEPMUM_HIDDEN), KEEPMUM_ESYSTEM);
+        expect_int(keepmum_create(&one, 100, 0), 0);
+        expect_int(keepmum_state(one, &promises), 0);
+        expect_int(promises & KEEPMUM_IS_LOCKED, KEEPMUM_IS_LOCKED);
+        expect_int(setrlimit(RLIMIT_NOFILE, &before), 0);
+        keepmum_destroy(&one);
+        usual = keepmum_create(&one, 100, KEEPMUM_HIDDEN) == 0 ? 0 : 1;
+        expect_int(usual, arg == NULL ? 0 : 1);
+}
+
+static void no_hidden_memory_at_all(void *arg)
+{
+        keepmum_secret one;
+
+        (void)arg;
+        if (keepmum_create(&one, 100, KEEPMUM_HIDDEN) != 0)
+                _exit(1);
+}
+
+static void a_moment_without_descriptors_is_no_verdict(void **state)
+{
+        static char is_impossible;
+        bool is_possible = forked_run(no_hidden_memory_at_all, NULL).exit_code == 0;
+        struct ending e = forked_run(live_without_descriptors, is_possible ? NULL : &is_impossible);
+
+        (void)state;
+        assert_string_equal(e.said, "");
+        assert_int_equal(e.exit_code, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_moment_without_descriptors_is_no_verdict),
         cmocka_unit_test(a_lock_limit_is_used_to_its_last_page_and_never_passed),
         cmocka_unit_test(unlocked_memory_is_for_those_who_accept_it_and_says_so),
         cmocka_unit_test(a_limit_met_in_the_middle_loses_nothing_else),

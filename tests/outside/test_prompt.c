@@ -239,6 +239,19 @@ static void after_a_handler_that_returns_it_is_canceled(void **state)
         assert_int_equal(pty_end(&p, PATIENCE_MS), 0);
 }
 
+/* The one that has a handler must not hide the one that has none. */
+static void of_two_signals_none_is_lost(void **state)
+{
+        (void)state;
+        start("ask", "100", "handle");
+        kill(p.pid, SIGSTOP);
+        kill(p.pid, SIGHUP);
+        kill(p.pid, SIGTERM);
+        kill(p.pid, SIGALRM);
+        kill(p.pid, SIGCONT);
+        assert_int_not_equal(pty_end(&p, PATIENCE_MS), 0);
+}
+
 static void an_ignored_signal_stays_ignored(void **state)
 {
         (void)state;
@@ -328,6 +341,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_interrupt_restores_the_terminal_and_is_raised),
         cmocka_unit_test(echo_is_on_after_a_death_by_signal),
         cmocka_unit_test(after_a_handler_that_returns_it_is_canceled),
+        cmocka_unit_test(of_two_signals_none_is_lost),
         cmocka_unit_test(an_ignored_signal_stays_ignored),
         cmocka_unit_test(a_stop_restores_the_terminal_and_asks_again_afterwards),
         cmocka_unit_test(a_hang_up_ends_it),

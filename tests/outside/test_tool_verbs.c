@@ -317,6 +317,10 @@ static void a_passphrase_comes_by_descriptor_or_program(void **state)
         run_free(&r);
         setenv("SECRETCTL_ASKPASS", "./giveup", 1);
         assert_int_equal(TOOL("show", "--askpass", "./askpass", "a"), 0);
+        /* what is named on the command line is not for the program that asks */
+        write_file("thief", "#!/bin/sh\ncat <&3 >stolen 2>/dev/null\necho 'pass words'\n", 0700);
+        setenv("TOOL", tool_path(), 1);
+        assert_int_equal(system("printf kept >s; \"$TOOL\" add --askpass ./thief --secret-fd 3 theft 3<s && test ! -s stolen"), 0);
         assert_int_equal(TOOL("show", "a"), 3);
         setenv("SECRETCTL_ASKPASS", "./missing", 1);
         assert_int_equal(TOOL("show", "a"), 4);

@@ -59,21 +59,6 @@ static void the_same_local_is_found_without_a_wipe(void **state)
                 assert_in_range(bytes_left(key_on_the_stack(false)), 48, 64);
 }
 
-static void size_add_tells_of_a_wrap(void **state)
-{
-        size_t sum;
-
-        (void)state;
-        assert_true(size_add(&sum, 1, 2));
-        assert_int_equal(sum, 3);
-        assert_true(size_add(&sum, SIZE_MAX - 1, 1));
-        assert_false(size_add(&sum, SIZE_MAX, 1));
-        assert_int_equal(size_round_up(0, 16), 0);
-        assert_int_equal(size_round_up(1, 16), 16);
-        assert_int_equal(size_round_up(16, 16), 16);
-        assert_int_equal(size_round_up(17, 16), 32);
-}
-
 static void numbers_are_little_endian_at_any_alignment(void **state)
 {
         static const uint8_t wanted[] = {8, 7, 6, 5, 4, 3, 2, 1};
@@ -133,7 +118,6 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(wipe_leaves_only_zeroes),
         cmocka_unit_test(wipe_of_a_dying_local_is_not_left_out),
         cmocka_unit_test(the_same_local_is_found_without_a_wipe),
-        cmocka_unit_test(size_add_tells_of_a_wrap),
         cmocka_unit_test(numbers_are_little_endian_at_any_alignment),
         cmocka_unit_test(every_error_has_a_sentence_and_an_exit_code_of_its_own_value),
         cmocka_unit_test(the_version_is_three_numbers),

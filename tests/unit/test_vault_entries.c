@@ -98,6 +98,79 @@ static void vault_renames_and_keeps_secret_and_texts(void **state)
         keepmum_vault_close(v);
 }
 
+/* What keepmum_vault_text() said may be given back, although another handle makes the entries be read again. */
+static void vault_takes_its_own_texts(void **state)
+{
+        const struct place *p = *state;
+        keepmum_vault *v = begin(p), *other;
+        char name[32];
+        size_t number;
+
+        for (int i = 0; i < 100; i++) {
+                snprintf(name, sizeof name, "%03d", i);
+                assert_int_equal(add(v, name, "x"), 0);
+        }
+        assert_int_equal(keepmum_vault_add(v, "zzz", NONE, "me", "", ""), 0);
+        other = reopen(p);
+        for (int i = 0; i < 90; i++) {
+                snprintf(name, sizeof name, "%03d", i);
+                assert_int_equal(keepmum_vault_remove(other, name), 0);
+        }
+        keepmum_vault_close(other);
+        assert_int_equal(keepmum_vault_find(v, "zzz", &number), 0);
+        assert_int_equal(keepmum_vault_add(v, "copy", NONE, keepmum_vault_text(v, number, KEEPMUM_VAULT_USER), NULL, NULL), 0);
+        assert_int_equal(keepmum_vault_find(v, "copy", &number), 0);
+        assert_string_equal(keepmum_vault_text(v, number, KEEPMUM_VAULT_USER), "me");
+        assert_int_equal(keepmum_vault_remove(v, keepmum_vault_text(v, number, KEEPMUM_VAULT_NAME)), 0);
+        assert_int_equal(keepmum_vault_find(v, "copy", &number), KEEPMUM_ENOTFOUND);
+        keepmum_vault_close(v);
+}
+
+/* A child's death, and its words. */
+static void dies_saying(void misuse(keepmum_vault *v), keepmum_vault *v, const char *words)
+{
+        char said[128] = "";
+        int ends[2], status;
+        pid_t child;
+
+        assert_int_equal(pipe(ends), 0);
+        child = fork();
+        if (child == 0) {
+                signal(SIGABRT, SIG_DFL);
+                setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+                dup2(ends[1], STDERR_FILENO);
+                misuse(v);
+                _exit(0);
+        }
+        close(ends[1]);
+        assert_true(read(ends[0], said, sizeof said - 1) >= 0);
+        close(ends[0]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGABRT);
+        assert_string_equal(said, words);
+}
+
+static void ask_beyond_the_count(keepmum_vault *v)
+{
+        (void)keepmum_vault_text(v, keepmum_vault_count(v), KEEPMUM_VAULT_NAME);
+}
+
+static void ask_for_a_fifth_text(keepmum_vault *v)
+{
+        (void)keepmum_vault_text(v, 0, (enum keepmum_vault_text)4);
+}
+
+static void vault_ends_a_program_that_asks_for_what_is_not(void **state)
+{
+        keepmum_vault *v = begin(*state);
+
+        assert_int_equal(add(v, "a", "1"), 0);
+        dies_saying(ask_beyond_the_count, v, "keepmum: vault: no entry has this number\n");
+        dies_saying(ask_for_a_fifth_text, v, "keepmum: vault: no text of this kind\n");
+        keepmum_vault_close(v);
+}
+
 static void vault_removes_and_takes_the_name_again(void **state)
 {
         const struct place *p = *state;
@@ -468,6 +541,8 @@ int main(void)
                 test(vault_file_is_private_and_nothing_else_is_left),
                 test(vault_refuses_a_second_entry_of_the_same_name),
                 test(vault_renames_and_keeps_secret_and_texts),
+                test(vault_takes_its_own_texts),
+                test(vault_ends_a_program_that_asks_for_what_is_not),
                 test(vault_removes_and_takes_the_name_again),
                 test(vault_keeps_an_empty_secret_apart_from_none),
                 test(vault_gives_back_secrets_of_every_size_class),
