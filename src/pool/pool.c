@@ -150,22 +150,9 @@ static void pool_check(void)
         check(n == counts.free_slots, "the free slots are miscounted");
 }
 
-static void slot_check(const struct slot *s)
-{
-        check(!page_probe_writable(s->bytes), "a free slot is open");
-        page_open_read(s->bytes, s->n_bytes);
-        for (size_t i = 0; i < s->n_bytes; i++)
-                check(s->bytes[i] == 0, "a free slot is not wiped");
-        page_close(s->bytes, s->n_bytes);
-}
 #else
 static void pool_check(void)
 {
-}
-
-static void slot_check(const struct slot *s)
-{
-        (void)s;
 }
 #endif
 
@@ -423,8 +410,6 @@ int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags)
                 err = take_best(number, slot_bytes, creation_flags & ~KEEPMUM_ACCEPT_UNLOCKED);
         if (err != 0 && creation_flags & KEEPMUM_ACCEPT_UNLOCKED)
                 err = take_best(number, slot_bytes, creation_flags);
-        if (err == 0)
-                slot_check(pool_slot(*number));
         pthread_mutex_unlock(&lock);
         return err;
 }
