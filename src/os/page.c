@@ -222,3 +222,96 @@ void page_scramble(void *at, size_t n_bytes)
                         must(errno == EINTR, "getrandom failed");
         }
 }
+
+/* ---- for the heap's ranges ---- */
+
+bool page_discard(void *at, size_t n_bytes)
+{
+        int kept = errno;
+        bool is_done = madvise(at, n_bytes, MADV_DONTNEED) == 0;
+
+        errno = kept;
+        return is_done;
+}
+
+bool page_find_residents(unsigned char *residents, void *at, size_t n_bytes)
+{
+        int kept = errno;
+        bool is_known = mincore(at, n_bytes, residents) == 0;
+
+        errno = kept;
+        return is_known;
+}
+
+size_t page_address_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur > SIZE_MAX) /* RLIM_INFINITY is the largest value */
+                return SIZE_MAX;
+        return (size_t)limit.rlim_cur;
+}
+
+/* ---- for the heap's large blocks ---- */
+
+enum { ASIDE = MAP_PRIVATE | MAP_ANONYMOUS };
+
+void *page_set_aside(size_t n_bytes)
+{
+        int kept = errno;
+        void *base = mmap(NULL, n_bytes, PROT_NONE, ASIDE, -1, 0);
+
+        errno = kept;
+        return base == MAP_FAILED ? NULL : base;
+}
+
+/* A new mapping over the old one: one call instead of madvise and mprotect, and the charge is given back. */
+bool page_empty(void *at, size_t n_bytes)
+{
+        int kept = errno;
+        bool is_done = mmap(at, n_bytes, PROT_NONE, ASIDE | MAP_FIXED, -1, 0) == at;
+
+        errno = kept;
+        return is_done;
+}
+
+bool page_unmap(void *base, size_t n_bytes)
+{
+        int kept = errno;
+        bool is_done = munmap(base, n_bytes) == 0;
+
+        must(is_done || errno == ENOMEM, "munmap of own memory failed");
+        errno = kept;
+        return is_done;
+}
+
+bool page_move(void *to, size_t to_bytes, void *from, size_t from_bytes)
+{
+        int kept = errno;
+        bool is_done = mremap(from, from_bytes, to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+
+        errno = kept;
+        return is_done;
+}
+
+/* Whether one mapping covers all of it: only then can it grow (ENOMEM where its neighbour is in the way), else EFAULT. */
+static bool is_one_mapping(void *base, size_t n_bytes)
+{
+        if (mremap(base, n_bytes, n_bytes + page_bytes(), 0) == MAP_FAILED)
+                return errno == ENOMEM;
+        (void)page_unmap((char *)base + n_bytes, page_bytes());
+        return true;
+}
+
+bool page_mend(void *base, size_t n_bytes, void *hole, size_t hole_bytes)
+{
+        int kept = errno;
+        void *p = mmap(hole, hole_bytes, PROT_NONE, ASIDE | MAP_FIXED_NOREPLACE, -1, 0);
+        bool is_ours;
+
+        if (p != MAP_FAILED && p != hole) /* a kernel before 4.17 takes the address as a hint */
+                (void)page_unmap(p, hole_bytes);
+        is_ours = p == hole || is_one_mapping(base, n_bytes);
+        errno = kept;
+        return is_ours;
+}

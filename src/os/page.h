@@ -65,4 +65,24 @@ int page_probe_locked(bool *is_locked, void *at, size_t n_bytes);
 /* Fills with random bytes, opening the page again as often as another thread closes it. Async-signal-safe. */
 void page_scramble(void *at, size_t n_bytes);
 
+/* ---- for the heap's ranges (heap/range.c, heap/run.c): best effort, errno kept ---- */
+
+/* Drops the contents: the memory is zero when it is touched again. False if the kernel refuses (locked memory). */
+bool page_discard(void *at, size_t n_bytes);
+/* residents[i] is odd where page i is in memory now, even where it was never touched or is swapped out. False: not known. */
+bool page_find_residents(unsigned char *residents, void *at, size_t n_bytes);
+size_t page_address_limit(void); /* RLIMIT_AS in bytes, SIZE_MAX where there is none */
+
+/* ---- for the heap's large blocks (heap/large.c, heap/large_cache.c): best effort, errno kept ---- */
+
+/* Closed addresses that are charged as memory once they are opened (page_reserve's never are). NULL if refused. */
+void *page_set_aside(size_t n_bytes);
+/* Drops the memory of a part of them and closes it; false if the kernel refuses: then nothing is promised but that it is still ours. */
+bool page_empty(void *at, size_t n_bytes);
+bool page_unmap(void *base, size_t n_bytes); /* false at the limit of mappings, where the kernel may refuse to split one */
+/* Moves the memory of from_bytes over to_bytes set aside elsewhere; what is more is open and zero. Where it was, and where it should
+ * have gone if the kernel refuses, is a hole perhaps: page_mend() closes it again. False if somebody else has got addresses of it. */
+bool page_move(void *to, size_t to_bytes, void *from, size_t from_bytes);
+bool page_mend(void *base, size_t n_bytes, void *hole, size_t hole_bytes);
+
 #endif

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 bool process_read_text(const char *path, char *text, size_t text_bytes)
@@ -85,4 +86,13 @@ int process_forbid_new_privs(void)
 int process_lock_all(void)
 {
         return mlockall(MCL_CURRENT | MCL_FUTURE) == 0 ? 0 : KEEPMUM_ENOLOCK;
+}
+
+void process_nap(void)
+{
+        int kept = errno;
+        struct timespec millisecond = {0, 1000000};
+
+        (void)nanosleep(&millisecond, NULL); /* cut short by a signal: as good */
+        errno = kept;
 }

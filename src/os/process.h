@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define OS_PROCESS_SINGLE 1
+#endif
 
 /* Reads a small file of /proc or /sys as text, NUL-terminated, cut if longer. errno is kept. */
 bool process_read_text(const char *path, char *text, size_t text_bytes);
@@ -15,5 +19,18 @@ int process_forbid_dump(void);         /* 0; KEEPMUM_ENODUMP */
 int process_forbid_core(void);         /* 0; KEEPMUM_ENODUMP */
 int process_forbid_new_privs(void);    /* 0; KEEPMUM_ESYSTEM */
 int process_lock_all(void);            /* 0; KEEPMUM_ENOLOCK */
+
+/* Whether no other thread was started by the C library; false if it does not tell. */
+static inline bool process_has_one_thread(void)
+{
+#ifdef OS_PROCESS_SINGLE
+        return __libc_single_threaded;
+#else
+        return false;
+#endif
+}
+
+/* Lets others run: sleeps about a millisecond. errno is kept. */
+void process_nap(void);
 
 #endif

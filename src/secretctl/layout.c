@@ -11,8 +11,8 @@
 #include "os/path.h"
 
 #include <keepmum.h>
+#include <keepmum_heap.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool has_prefix(const char *name, const char *prefix)
@@ -80,7 +80,7 @@ static bool take_mapping(void *context, const struct mapping *mapping)
 
         if ((l->n_mappings & (l->n_mappings - 1)) == 0) { /* full at each power of two */
                 size_t n_wanted = l->n_mappings == 0 ? 1 : 2 * l->n_mappings;
-                struct layout_mapping *more = reallocarray(l->mappings, n_wanted, sizeof *more);
+                struct layout_mapping *more = keepmum_heap_realloc(l->mappings, n_wanted * sizeof *more);
 
                 if (more == NULL)
                         return !(l->is_out_of_memory = true);
@@ -116,6 +116,6 @@ int layout_read(struct layout *l, int pid)
 
 void layout_free(struct layout *l)
 {
-        free(l->mappings);
+        keepmum_heap_free(l->mappings);
         *l = (struct layout){0};
 }

@@ -10,7 +10,7 @@
 #include "vault/detail.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <keepmum_heap.h>
 #include <string.h>
 
 /* Whoever waited for the lock may hold that of a file that lost its name meanwhile. */
@@ -255,7 +255,7 @@ static int write_first_file(struct keepmum_vault *v, const uint8_t *record, size
                 return err;
         }
         v->now.file = f;
-        free(v->first_header);
+        keepmum_heap_free(v->first_header);
         v->first_header = NULL;
         return 0;
 }
@@ -308,11 +308,11 @@ int append_record(struct keepmum_vault *v, struct head *h, keepmum_secret conten
         memcpy(h->prev_tag, v->now.chain.tag, sizeof h->prev_tag);
         if (h->op == HEAD_PUT)
                 h->secret_seq = f.seq;
-        record = malloc(f.record_bytes);
+        record = keepmum_heap_malloc(f.record_bytes);
         if (record == NULL)
                 return KEEPMUM_ENOMEM;
         if ((err = seal(record, &f, h, content, v->now.keys)) == 0)
                 err = write_record(v, record, &f, h);
-        free(record);
+        keepmum_heap_free(record);
         return err;
 }

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/wipe.h"
 
+#include <keepmum_heap.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,13 +63,13 @@ static int table_make_room(struct table *t)
 
         if (2 * (t->n_used + 1) <= t->n_places)
                 return 0;
-        bigger.places = calloc(bigger.n_places, sizeof *bigger.places);
+        bigger.places = keepmum_heap_calloc(bigger.n_places, sizeof *bigger.places);
         if (bigger.places == NULL)
                 return KEEPMUM_ENOMEM;
         for (size_t i = 0; i < t->n_places; i++)
                 if (t->places[i].entry != NULL)
                         table_insert(&bigger, t->places[i].hash, t->places[i].entry);
-        free(t->places);
+        keepmum_heap_free(t->places);
         *t = bigger;
         return 0;
 }
@@ -136,7 +137,7 @@ static struct entry *find_id(const struct entries *e, const uint8_t *id)
 
 struct entries *entries_create(void)
 {
-        struct entries *e = calloc(1, sizeof *e);
+        struct entries *e = keepmum_heap_calloc(1, sizeof *e);
 
         if (e == NULL)
                 return NULL;
@@ -149,7 +150,7 @@ static void entry_free(struct entry *entry)
         if (entry == NULL)
                 return;
         wipe(entry, sizeof *entry + entry->texts_bytes);
-        free(entry);
+        keepmum_heap_free(entry);
 }
 
 void entries_destroy(struct entries *e)
@@ -158,10 +159,10 @@ void entries_destroy(struct entries *e)
                 return;
         for (size_t i = 0; i < e->n_order; i++)
                 entry_free(e->order[i]);
-        free(e->order);
-        free(e->by_name.places);
-        free(e->by_id.places);
-        free(e);
+        keepmum_heap_free(e->order);
+        keepmum_heap_free(e->by_name.places);
+        keepmum_heap_free(e->by_id.places);
+        keepmum_heap_free(e);
 }
 
 static struct entry *entry_make(const struct entries *e, const struct head *h)
@@ -172,7 +173,7 @@ static struct entry *entry_make(const struct entries *e, const struct head *h)
 
         for (unsigned i = 0; i <= HEAD_ATTRS; i++)
                 n_bytes += h->texts[i].n_bytes + 1;
-        entry = calloc(1, sizeof *entry + n_bytes);
+        entry = keepmum_heap_calloc(1, sizeof *entry + n_bytes);
         if (entry == NULL)
                 return NULL;
         entry->texts_bytes = (uint32_t)n_bytes;
@@ -217,7 +218,7 @@ static int make_room(struct entries *e)
                 tidy(e);
         if (2 * (e->n_order + 1) <= e->n_room)
                 return 0;
-        order = realloc(e->order, n_room * sizeof *order);
+        order = keepmum_heap_realloc(e->order, n_room * sizeof *order);
         if (order == NULL)
                 return KEEPMUM_ENOMEM;
         e->order = order;

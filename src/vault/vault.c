@@ -13,6 +13,7 @@
 #include "vault/content.h"
 #include "vault/detail.h"
 
+#include <keepmum_heap.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,11 @@ void keepmum_vault_close(keepmum_vault *v)
         if (v == NULL)
                 return;
         load_free(&v->now);
-        free(v->first_header);
+        keepmum_heap_free(v->first_header);
         free(v->path);
         free(v->new_path);
         free(v->state_dir);
-        free(v);
+        keepmum_heap_free(v);
 }
 
 /* A handle with its paths. */
@@ -47,7 +48,7 @@ static int make(keepmum_vault **out, const char *path, const char *state_dir)
 
         if (sodium_init() < 0)
                 return KEEPMUM_ESYSTEM;
-        v = calloc(1, sizeof *v);
+        v = keepmum_heap_calloc(1, sizeof *v);
         if (v == NULL)
                 return KEEPMUM_ENOMEM;
         v->now.file = FILE_NONE;
@@ -101,7 +102,7 @@ int keepmum_vault_create(keepmum_vault **out, const char *path, const char *stat
                 return err;
         if ((err = check_new(v, &given)) != 0)
                 goto close;
-        v->first_header = malloc(HEADER_BYTES);
+        v->first_header = keepmum_heap_malloc(HEADER_BYTES);
         v->now.entries = entries_create();
         if (v->first_header == NULL || v->now.entries == NULL) {
                 err = KEEPMUM_ENOMEM;
@@ -204,7 +205,7 @@ static int keep(struct kept *k, struct text *texts, unsigned n_texts)
         *k = (struct kept){0};
         for (unsigned i = 0; i < n_texts; i++)
                 k->n_bytes += texts[i].n_bytes;
-        k->bytes = malloc(k->n_bytes + 1);
+        k->bytes = keepmum_heap_malloc(k->n_bytes + 1);
         if (k->bytes == NULL)
                 return KEEPMUM_ENOMEM;
         for (unsigned i = 0; i < n_texts; i++) {
@@ -219,7 +220,7 @@ static int keep(struct kept *k, struct text *texts, unsigned n_texts)
 static void keep_end(struct kept *k)
 {
         wipe(k->bytes, k->n_bytes);
-        free(k->bytes);
+        keepmum_heap_free(k->bytes);
 }
 
 static int add_under_lock(keepmum_vault *v, struct head *h, keepmum_secret content)

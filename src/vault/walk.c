@@ -9,7 +9,7 @@
 #include "base/wipe.h"
 #include "vault/detail.h"
 
-#include <stdlib.h>
+#include <keepmum_heap.h>
 #include <string.h>
 
 enum { WINDOW_BYTES = 256 << 10, LARGEST_HEAD_END = FRAME_BYTES + HEAD_MAX_BYTES };
@@ -64,7 +64,7 @@ static int window_get(const uint8_t **p, struct walk *w, uint64_t at, size_t n_b
 
         if (!window_has(win, at, n_bytes)) {
                 if (wanted > win->n_room) {
-                        uint8_t *larger = realloc(win->bytes, wanted);
+                        uint8_t *larger = keepmum_heap_realloc(win->bytes, wanted);
 
                         if (larger == NULL)
                                 return KEEPMUM_ENOMEM;
@@ -205,11 +205,11 @@ int walk(struct chain *c, struct entries *e, struct watch *watch, enum walk_end 
 
         if (file_bytes > VAULT_MAX_FILE_BYTES)
                 return detail_error(KEEPMUM_EDAMAGED, VAULT_MAX_FILE_BYTES);
-        w.clear = malloc(HEAD_MAX_BYTES);
+        w.clear = keepmum_heap_malloc(HEAD_MAX_BYTES);
         err = w.clear == NULL ? KEEPMUM_ENOMEM : take_all(&w, watch, end);
         if (w.clear != NULL)
                 wipe(w.clear, HEAD_MAX_BYTES);
-        free(w.clear);
-        free(w.window.bytes);
+        keepmum_heap_free(w.clear);
+        keepmum_heap_free(w.window.bytes);
         return err;
 }

@@ -392,6 +392,6 @@ int main(void)
         needle_make(&needles[THE_PASSPHRASE], "the passphrase", PASSPHRASE, sizeof PASSPHRASE - 1);
         needle_make(&needles[THE_WRONG], "the wrong passphrase", WRONG, sizeof WRONG - 1);
         needle_make(&needles[THE_KEY], "the key file", KEY, sizeof KEY - 1);
-        alarm(120);
+        alarm(600);
         return cmocka_run_group_tests(tests, NULL, NULL) != 0 ? 1 : 0;
 }

@@ -1,0 +1,73 @@
+/* A thread's cache: for each size class a magazine of slots to hand out, and a quarantine of slots just freed.
+ *
+ * Only its thread touches it, without a lock: handing out takes one of the topmost eight of the magazine at random; a freed slot takes a
+ * random place in the quarantine, and what stood there goes to the magazine. Half a magazine at a time is exchanged with the
+ * central store (heap/slab.h). Always true: a slot in a cache is not live and all zero. A thread's end parks its cache, full as
+ * it is, for the next thread, or empties it if some wait already. */
+#ifndef HEAP_CACHE_H
+#define HEAP_CACHE_H
+
+#include "heap/slab.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CACHE_SLOTS = 64, CACHE_QUARANTINE_BYTES = 256 * 1024 };
+
+struct cache {
+        uint64_t random_state;
+        uint32_t until_guarded;    /* allocations until one stands against a guard page */
+        uint32_t quarantine_bytes;
+        bool is_used;              /* belongs to a living thread */
+        bool is_parked;            /* belongs to nobody, but holds slots */
+        struct cache *next;        /* in the list of all */
+        uint8_t n[SLAB_CLASSES];   /* in the magazine */
+        void *magazine[SLAB_CLASSES][CACHE_SLOTS];
+        void *quarantine[SLAB_CLASSES][CACHE_SLOTS]; /* a power of two of places, see cache_quarantine_mask */
+};
+
+extern __thread struct cache *cache_here; /* NULL before the first use and while the thread ends */
+
+static inline uint32_t cache_random(struct cache *c)
+{
+        c->random_state = c->random_state * 6364136223846793005u + 1442695040888963407u;
+        return (uint32_t)(c->random_state >> 33);
+}
+
+/* This thread's cache, made or adopted; NULL if it has none: without memory, or in a thread's last moments. */
+struct cache *cache_get(void);
+/* In place of one: shared, under a lock. */
+struct cache *cache_borrow(void);
+void cache_return(void);
+
+/* Fills an empty magazine; false without memory. */
+bool cache_refill(struct cache *c, uint32_t class);
+/* Makes room in a full one. */
+void cache_flush(struct cache *c, uint32_t class);
+/* Gives all it holds to the central store. */
+void cache_empty(struct cache *c);
+/* Sets until_guarded anew, at random. */
+void cache_plan_guarded(struct cache *c);
+
+void cache_start(void); /* once, before any other */
+uint64_t cache_count(void); /* in use by threads */
+
+/* For fork: take the locks, let them go, or make them anew in the child and empty the caches of the threads that are not there. */
+void cache_lock(void);
+void cache_unlock(void);
+void cache_lock_renew(void);
+void cache_forsake_others(void);
+
+/* Slots a magazine holds at most, and the quarantine's places less one: both smaller for larger slots. */
+static inline uint32_t cache_magazine_max(uint32_t slot_bytes)
+{
+        return slot_bytes <= 1024 ? CACHE_SLOTS : 8;
+}
+
+static inline uint32_t cache_quarantine_mask(uint32_t slot_bytes)
+{
+        return slot_bytes <= 256 ? 63 : slot_bytes <= 2048 ? 15 : 3;
+}
+
+#endif

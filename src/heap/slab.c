@@ -1,0 +1,369 @@
+/* The central store: for each size class a list of slabs that have slots to give, under the class's lock.
+ *
+ * Slots leave it and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a few pages at a
+ * time: a program that needs ten blocks of a class touches no 64 KiB for them. Book-keeping of a slab that went is kept for the
+ * next one of the class. Lock order: class, then runs or books. */
+#include "heap/slab.h"
+
+#include "base/fatal.h"
+#include "base/size.h"
+#include "heap/books.h"
+#include "heap/canary.h"
+#include "heap/lock.h"
+#include "heap/misuse.h"
+#include "heap/run.h"
+#include "heap/tools.h"
+#include "heap/zero.h"
+#include "os/page.h"
+#include "os/process.h"
+
+#include <string.h>
+
+enum { EMPTY_KEPT = 2, OPENED_AT_LEAST = 32, LOOKS = 20 };
+
+struct class_store {
+        struct heap_lock lock;
+        struct slab *listed; /* slabs that have slots to give */
+        uint32_t n_empty;    /* of these, slabs none of whose slots is out */
+        void *spare_books;   /* of slabs that went, linked through their first word */
+} __attribute__((aligned(64)));
+
+static struct class_store stores[SLAB_CLASSES];
+const uint8_t slab_class_of_step[HEAP_SMALL_MAX / 16 + 1] = {
+        [0 ... 1] = 0, [2] = 1, [3] = 2, [4] = 3, [5] = 4, [6] = 5, [7] = 6, [8] = 7, [9 ... 10] = 8,
+        [11 ... 12] = 9, [13 ... 14] = 10, [15 ... 16] = 11, [17 ... 20] = 12, [21 ... 24] = 13, [25 ... 28] = 14,
+        [29 ... 32] = 15, [33 ... 40] = 16, [41 ... 48] = 17, [49 ... 56] = 18, [57 ... 64] = 19, [65 ... 80] = 20,
+        [81 ... 96] = 21, [97 ... 112] = 22, [113 ... 128] = 23, [129 ... 160] = 24, [161 ... 192] = 25,
+        [193 ... 224] = 26, [225 ... 256] = 27, [257 ... 320] = 28, [321 ... 384] = 29, [385 ... 448] = 30,
+        [449 ... 512] = 31, [513 ... 640] = 32, [641 ... 768] = 33, [769 ... 896] = 34, [897 ... 1024] = 35,
+};
+const uint16_t slab_class_bytes[SLAB_CLASSES] = {
+        16,   32,   48,   64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,   512,   640,   768,
+        896,  1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 10240, 12288, 14336, 16384,
+};
+
+static size_t bitmap_words(uint32_t n_slots)
+{
+        return (n_slots + 63) / 64;
+}
+
+static size_t slack_bytes(uint32_t n_slots)
+{
+        return size_round_up(n_slots * sizeof(slot_slack), 64);
+}
+
+static void list_add(struct class_store *store, struct slab *s)
+{
+        s->is_listed = true;
+        s->previous = NULL;
+        s->next = store->listed;
+        if (s->next != NULL)
+                s->next->previous = s;
+        store->listed = s;
+}
+
+static void list_remove(struct class_store *store, struct slab *s)
+{
+        must((s->previous == NULL ? store->listed : s->previous->next) == s, HEAP_DAMAGED);
+        must(s->next == NULL || s->next->previous == s, HEAP_DAMAGED);
+        if (s->previous == NULL)
+                store->listed = s->next;
+        else
+                s->previous->next = s->next;
+        if (s->next != NULL)
+                s->next->previous = s->previous;
+        s->is_listed = false;
+}
+
+/* The slots' words, then the bitmap. */
+static char *books_for(struct class_store *store, uint32_t n_slots)
+{
+        void **spare = store->spare_books;
+
+        if (spare == NULL)
+                return books_take(slack_bytes(n_slots) + bitmap_words(n_slots) * 8);
+        store->spare_books = *spare;
+        *spare = NULL;
+        return (char *)spare;
+}
+
+static void books_keep(struct class_store *store, void *books)
+{
+        *(void **)books = store->spare_books;
+        store->spare_books = books;
+}
+
+static bool slab_make(struct class_store *store, uint32_t class)
+{
+        uint16_t slot_bytes = slab_class_bytes[class], n_slots = (uint16_t)(HEAP_UNIT / slot_bytes);
+        char *books = books_for(store, n_slots);
+        const struct heap_range *r;
+        struct slab *s;
+        bool is_clean;
+        char *base;
+
+        if (books == NULL)
+                return false;
+        base = run_take(HEAP_UNIT_LEAVES, HEAP_UNIT_LEAVES, RUN_SLAB, &is_clean);
+        if (base == NULL) {
+                books_keep(store, books);
+                return false;
+        }
+        r = range_find(base);
+        s = &r->slabs[((uintptr_t)base - r->base) / HEAP_UNIT];
+        must(atomic_load_explicit(&s->n_slots, memory_order_relaxed) == 0, HEAP_DAMAGED);
+        s->slack = (slot_slack *)books;
+        s->inverse = (uint32_t)((((uint64_t)1 << 32) + slot_bytes - 1) / slot_bytes);
+        s->slot_bytes = slot_bytes;
+        s->class = (uint8_t)class;
+        s->n_free = s->n_opened = 0;
+        s->bitmap = (uint64_t *)(books + slack_bytes(n_slots));
+        s->base = base;
+        atomic_store_explicit(&s->n_slots, n_slots, memory_order_release);
+        list_add(store, s);
+        store->n_empty++;
+        return true;
+}
+
+/* An empty slab becomes a free run; its memory is all zero, as its slots were. */
+static void slab_unmake(struct class_store *store, struct slab *s)
+{
+        uint32_t n_slots = atomic_load_explicit(&s->n_slots, memory_order_relaxed);
+
+        list_remove(store, s);
+        store->n_empty--;
+        atomic_store_explicit(&s->n_slots, 0, memory_order_release);
+        memset(s->bitmap, 0, bitmap_words(n_slots) * 8);
+        books_keep(store, s->slack);
+        run_give(s->base);
+}
+
+/* The next slots of a slab become free for the first time. A byte of each of their pages is written, so that the look for
+ * writes after free, which reads first, does not cost a second page fault. */
+static void slab_open_more(struct slab *s)
+{
+        uint32_t n_slots = atomic_load_explicit(&s->n_slots, memory_order_relaxed), from = s->n_opened;
+        uint32_t want = HEAP_LEAF / s->slot_bytes, end;
+        char *page, *last;
+
+        if (want < OPENED_AT_LEAST && s->slot_bytes <= 1024)
+                want = OPENED_AT_LEAST;
+        end = want == 0 ? from + 1 : from + want;
+        if (end > n_slots)
+                end = n_slots;
+        for (uint32_t i = from; i < end; i++)
+                s->bitmap[i / 64] |= (uint64_t)1 << i % 64;
+        s->n_free = (uint16_t)(s->n_free + end - from);
+        s->n_opened = (uint16_t)end;
+        last = s->base + (size_t)end * s->slot_bytes - 1;
+        for (page = s->base + size_round_up((size_t)from * s->slot_bytes, HEAP_LEAF); page <= last; page += HEAP_LEAF)
+                __atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+}
+
+/* The lowest first, into slots[n - 1] downwards: a magazine is emptied from its end, so that neighbours go out in order. */
+static uint32_t slab_pick(void **slots, uint32_t n, struct slab *s)
+{
+        uint32_t n_words = (uint32_t)bitmap_words(s->n_opened), taken = 0;
+
+        for (uint32_t w = 0; w < n_words && taken < n; w++) {
+                uint64_t bits = s->bitmap[w];
+
+                for (; bits != 0 && taken < n; bits &= bits - 1) {
+                        uint32_t slot = w * 64 + (uint32_t)__builtin_ctzll(bits);
+
+                        slots[n - ++taken] = s->base + (size_t)slot * s->slot_bytes;
+                }
+                s->bitmap[w] = bits;
+        }
+        must(taken <= s->n_free, HEAP_DAMAGED);
+        s->n_free = (uint16_t)(s->n_free - taken);
+        return taken;
+}
+
+static bool slab_is_empty(const struct slab *s)
+{
+        return s->n_free == s->n_opened;
+}
+
+/* Fills slots[0 .. n) from its end; the rest moves down if there was not enough. */
+uint32_t slab_take(void **slots, uint32_t n, uint32_t class)
+{
+        struct class_store *store = &stores[class];
+        uint32_t left = n;
+
+        heap_lock(&store->lock);
+        while (left > 0) {
+                struct slab *s = store->listed;
+
+                if (s == NULL) {
+                        if (!slab_make(store, class))
+                                break;
+                        s = store->listed;
+                }
+                if (slab_is_empty(s))
+                        store->n_empty--;
+                if (s->n_free == 0)
+                        slab_open_more(s);
+                left -= slab_pick(slots, left, s);
+                if (s->n_free == 0 && s->n_opened == s->n_slots)
+                        list_remove(store, s);
+        }
+        heap_unlock(&store->lock);
+        if (left > 0)
+                memmove(slots, slots + left, (n - left) * sizeof *slots);
+        return n - left;
+}
+
+static void slot_give(struct class_store *store, struct slab *s, uint32_t slot)
+{
+        s->bitmap[slot / 64] |= (uint64_t)1 << slot % 64;
+        s->n_free++;
+        if (!s->is_listed)
+                list_add(store, s);
+        if (slab_is_empty(s)) {
+                store->n_empty++;
+                if (store->n_empty > EMPTY_KEPT)
+                        slab_unmake(store, s);
+        }
+}
+
+static bool slot_is_free(const struct slab *s, uint32_t slot)
+{
+        return s->bitmap[slot / 64] >> slot % 64 & 1;
+}
+
+void slab_give(void *const *slots, uint32_t n, uint32_t class)
+{
+        struct class_store *store = &stores[class];
+
+        heap_lock(&store->lock);
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t slot;
+                struct slab *s = slab_find(slots[i], &slot);
+
+                must(s != NULL && s->class == class && !slot_is_free(s, slot), HEAP_DAMAGED);
+                slot_give(store, s, slot);
+        }
+        heap_unlock(&store->lock);
+}
+
+static void slab_recover(struct slab *s)
+{
+        struct class_store *store = &stores[s->class];
+
+        heap_lock(&store->lock);
+        for (uint32_t slot = 0; slot < s->n_opened && s->n_slots > 0; slot++) {
+                if (s->slack[slot] != 0 || slot_is_free(s, slot))
+                        continue;
+                zero_clear(s->base + (size_t)slot * s->slot_bytes, s->slot_bytes);
+                slot_give(store, s, slot);
+        }
+        heap_unlock(&store->lock);
+}
+
+void slab_recover_all(void)
+{
+        for (const struct heap_range *r = heap_ranges; r < heap_ranges + HEAP_RANGES; r++)
+                for (size_t unit = 0; unit < r->n_bytes / HEAP_UNIT; unit++)
+                        if (r->slabs[unit].n_slots > 0)
+                                slab_recover(&r->slabs[unit]);
+}
+
+void slab_trim(void)
+{
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
+                struct class_store *store = &stores[class];
+                struct slab *next;
+
+                heap_lock(&store->lock);
+                for (struct slab *s = store->listed; s != NULL; s = next) {
+                        next = s->next;
+                        if (slab_is_empty(s))
+                                slab_unmake(store, s);
+                }
+                heap_unlock(&store->lock);
+        }
+}
+
+/* Live with a whole canary, or free and zero, or on its way from one to the other in another thread's hands. */
+static bool slot_is_sound(const struct slab *s, uint32_t slot, uint16_t *slack)
+{
+        const char *at = s->base + (size_t)slot * s->slot_bytes;
+
+        *slack = s->slack[slot];
+        if (*slack != 0)
+                return canary_is_sound(at, s->slot_bytes, *slack);
+        return zero_holds(at, s->slot_bytes) || canary_last_byte_stands(at, s->slot_bytes);
+}
+
+static void slot_check(const struct slab *s, uint32_t slot)
+{
+        uint16_t slack = 0;
+
+        for (uint32_t look = 0; look < LOOKS; look++) { /* it may change between our looks at its word and at its bytes */
+                if (slot_is_sound(s, slot, &slack))
+                        return;
+                if (look >= LOOKS / 2)
+                        process_nap();
+        }
+        fatal(slack != 0 ? HEAP_OVERRUN : HEAP_WRITE_AFTER_FREE);
+}
+
+void slab_check(void *at)
+{
+        const struct heap_range *r = range_find(at);
+        const struct slab *s = &r->slabs[((uintptr_t)at - r->base) / HEAP_UNIT];
+        uint32_t n_slots = atomic_load_explicit(&s->n_slots, memory_order_acquire);
+
+        if (tools_watch())
+                return;
+        for (uint32_t slot = 0; slot < s->n_opened && slot < n_slots; slot++)
+                slot_check(s, slot);
+}
+
+bool slab_below_is_sound(const void *p)
+{
+        const char *below = (const char *)p - 1;
+
+        for (uint32_t look = 0; look < LOOKS; look++) {
+                const struct heap_range *r = range_find(below);
+                const struct slab *s;
+                const char *at;
+                uint32_t n_slots, slot, within;
+                uint16_t slack;
+
+                if (r == NULL)
+                        return true;
+                s = &r->slabs[((uintptr_t)below - r->base) / HEAP_UNIT];
+                n_slots = atomic_load_explicit(&s->n_slots, memory_order_acquire);
+                within = (uint32_t)(((uintptr_t)below - r->base) % HEAP_UNIT);
+                slot = (uint32_t)((uint64_t)within * s->inverse >> 32);
+                if (slot >= n_slots || (slot + 1) * s->slot_bytes != within + 1)
+                        return true;
+                at = s->base + (size_t)slot * s->slot_bytes;
+                slack = s->slack[slot];
+                if (canary_end_is_sound(at, s->slot_bytes, slack) || (slack == 0 && canary_last_byte_stands(at, s->slot_bytes)))
+                        return true;
+                if (look >= LOOKS / 2)
+                        process_nap();
+        }
+        return false;
+}
+
+void slab_lock(void)
+{
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++)
+                heap_lock(&stores[class].lock);
+}
+
+void slab_unlock(void)
+{
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++)
+                heap_unlock(&stores[class].lock);
+}
+
+void slab_lock_renew(void)
+{
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++)
+                heap_lock_renew(&stores[class].lock);
+}
