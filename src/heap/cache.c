@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { PARKED_MAX = 4, GUARDED_EVERY = 1000 };
+enum { PARKED_MAX = 4, GUARDED_EVERY = 1000, REFILL_BYTES = 8192 };
 
 __thread struct cache *cache_here;
 static __thread uint8_t n_rounds;  /* of destructors that this thread has seen */
@@ -85,8 +85,9 @@ void cache_return(void)
 
 bool cache_refill(struct cache *c, uint32_t class)
 {
-        uint32_t slot_bytes = slab_class_bytes[class], want = cache_magazine_max(slot_bytes) / 2;
+        uint32_t slot_bytes = slab_class_bytes[class], want = REFILL_BYTES / slot_bytes, half = cache_magazine_max(slot_bytes) / 2;
 
+        want = want == 0 ? 1 : want > half ? half : want;
         c->n[class] = (uint8_t)slab_take(c->magazine[class], want, class);
         return c->n[class] > 0;
 }

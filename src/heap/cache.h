@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CACHE_SLOTS = 64, CACHE_QUARANTINE_BYTES = 256 * 1024 };
+enum { CACHE_SLOTS = 64, CACHE_QUARANTINE_BYTES = 128 * 1024 };
 
 struct cache {
         uint64_t random_state;

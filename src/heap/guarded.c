@@ -1,4 +1,4 @@
-/* Guarded blocks: 32 pages of one reservation, every second page of it, so that each has an untouchable one on both sides.
+/* Guarded blocks: 16 pages of one reservation, every second page of it, so that each has an untouchable one on both sides.
  *
  * Always true: a page that is not live is closed, and what it held was cleared before. The free ones stand in a ring, those free the
  * longest first. A page is changed only by who made it BUSY under the lock; the system calls are made without it. */
@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-enum { PAGES = 32 };
+enum { PAGES = 16 };
 
 enum guarded_state { GUARDED_NEVER_USED, GUARDED_LIVE, GUARDED_BUSY, GUARDED_FREED };
 

@@ -1,6 +1,6 @@
 /* Guarded blocks: one small allocation in about a thousand, at random, stands alone on a page between two untouchable ones,
  * its end against the upper one, so that an overrun of a byte more than the alignment faults at once, and after its free the
- * page is closed: any use faults. 32 pages at most; those free the longest are taken first.
+ * page is closed: any use faults. 16 pages at most; those free the longest are taken first.
  *
  * The pages are one reservation made at the first use. The bytes left of the payload, and the up to 15 right of it, are the same
  * canary pattern and checked at free. errno is kept, also on failure: the caller then takes a usual slot. */

@@ -37,7 +37,7 @@ static void *no_memory(void)
 /* One of the topmost eight, at random; the top takes its place. */
 static inline void *magazine_pop(struct cache *c, uint32_t class)
 {
-        uint32_t top = --c->n[class], other = top - (cache_random(c) & (top >= 8 ? 7 : 0));
+        uint32_t top = --c->n[class], back = cache_random(c) & 7, other = top - (back < top ? back : top);
         void **slots = c->magazine[class], *slot = slots[other];
 
         slots[other] = slots[top];
@@ -184,9 +184,18 @@ __attribute__((noinline, cold)) static void small_keep_first(uint32_t class, uin
         }
 }
 
-static bool below_is_sound(const void *block)
+/* A first look at the slot below in the same slab; elsewhere, and before anybody is blamed, one that takes its time. */
+static inline bool slot_below_is_sound(const struct slab *s, uint32_t slot, const void *block)
 {
-        return tools_watch() || (slab_below_is_sound(block) && medium_below_is_sound(block));
+        uint32_t slot_bytes = s->slot_bytes;
+
+        return slot > 0 && canary_end_is_sound((const char *)block - slot_bytes, slot_bytes,
+                                               atomic_load_explicit(&s->slack[slot - 1], memory_order_relaxed));
+}
+
+static bool below_is_sound(const struct slab *s, uint32_t slot, const void *block)
+{
+        return tools_watch() || slot_below_is_sound(s, slot, block) || (slab_below_is_sound(block) && medium_below_is_sound(block));
 }
 
 /* The last 16 bytes last: heap/canary.h. */
@@ -207,7 +216,7 @@ __attribute__((noinline)) static void small_free_rarely(struct slab *s, uint32_t
         tools_look(block, slot_bytes);
         if (!canary_is_sound(block, slot_bytes, slack))
                 fatal(HEAP_OVERRUN);
-        if (!below_is_sound(block))
+        if (!below_is_sound(s, slot, block))
                 fatal(HEAP_UNDERRUN);
         slot_clear(block, slot_bytes, slack);
         tools_freed(block, slot_bytes);
@@ -215,23 +224,17 @@ __attribute__((noinline)) static void small_free_rarely(struct slab *s, uint32_t
                 small_keep(cache_here, s->class, slot_bytes, block);
         else
                 small_keep_first(s->class, slot_bytes, block);
-        (void)slot;
 }
 
 static inline void small_free(struct slab *s, uint32_t slot, void *block)
 {
-        uint32_t slack = slot_retire(s, slot), slot_bytes = s->slot_bytes, slack_below;
+        uint32_t slack = slot_retire(s, slot), slot_bytes = s->slot_bytes;
         struct cache *c = cache_here;
 
         if (unlikely(slack == 0))
                 heap_die_freed(HEAP_ACT_FREE);
-        if (unlikely(slot_bytes > ZERO_SHORT || slot == 0 || c == NULL || tools_watch())) {
-                small_free_rarely(s, slot, block, slack);
-                return;
-        }
-        slack_below = atomic_load_explicit(&s->slack[slot - 1], memory_order_relaxed);
-        if (unlikely(!canary_is_sound(block, slot_bytes, slack) ||
-                     !canary_end_is_sound((const char *)block - slot_bytes, slot_bytes, slack_below))) {
+        if (unlikely(slot_bytes > ZERO_SHORT || c == NULL || tools_watch() || !canary_is_sound(block, slot_bytes, slack) ||
+                     !slot_below_is_sound(s, slot, block))) {
                 small_free_rarely(s, slot, block, slack);
                 return;
         }

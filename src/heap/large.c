@@ -129,7 +129,7 @@ static size_t least(size_t a, size_t b)
 /* After page_move(): the addresses that the memory left. */
 static void leave(struct large *d)
 {
-        if (page_mend((void *)d->base, d->total_bytes, (void *)d->at, d->open_bytes))
+        if (page_mend((void *)d->at, d->open_bytes))
                 large_cache_give_place(d);
         else
                 large_cache_forget(d, d->at, d->open_bytes);
@@ -144,7 +144,7 @@ static bool move(struct large *to, const struct large *from, size_t open_bytes, 
                 to->open_bytes = open_bytes;
                 return true;
         }
-        if (page_mend((void *)to->base, to->total_bytes, (void *)to->at, open_bytes))
+        if (page_mend((void *)to->at, open_bytes))
                 (void)large_cache_drop(to);
         else
                 large_cache_forget(to, to->at, open_bytes);
@@ -164,7 +164,7 @@ static bool cut(struct large *d, struct large *from, size_t open_bytes, size_t a
                 (void)large_cache_drop(from);
                 return false;
         }
-        if (!page_mend((void *)from->base, from->total_bytes, (void *)end.at, open_bytes)) {
+        if (!page_mend((void *)end.at, open_bytes)) {
                 large_cache_forget(from, end.at, open_bytes);
                 return true;
         }

@@ -2,7 +2,8 @@
  *
  * What is known of them stands in a hash table out of line. After a free the addresses wait closed and empty, so that a use faults, and
  * the memory waits cleared under other addresses (heap/large_cache.h). The slack up to the page's end carries canaries
- * (heap/canary.h) and is otherwise zero and checked. errno: ENOMEM when NULL is returned; kept otherwise. */
+ * (heap/canary.h) and is otherwise zero and checked. Where a move of memory is refused it is not known whose the place is by then (the
+ * kernel may have unmapped it first, and another thread mapped it): its addresses are given up, no memory. errno: ENOMEM when NULL is returned; kept otherwise. */
 #ifndef HEAP_LARGE_H
 #define HEAP_LARGE_H
 

@@ -14,7 +14,7 @@
 enum {
         MIB_LEAVES = 1024 * 1024 / HEAP_LEAF,
         TRIM_ABOVE = 4 * MIB_LEAVES,
-        PURGE_ABOVE = 16 * MIB_LEAVES,
+        PURGE_ABOVE = 4 * MIB_LEAVES,
         SHORTEST = 8, /* leaves worth a call */
         MOST_PATIENCE = 4
 };

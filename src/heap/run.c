@@ -12,6 +12,7 @@
 #include "heap/purge.h"
 #include "heap/range.h"
 #include "heap/shelf.h"
+#include "heap/tools.h"
 #include "os/page.h"
 
 static struct heap_lock lock = HEAP_LOCK_INITIAL;
@@ -194,6 +195,7 @@ void run_give(void *at)
                 dirt_set(r, first, n_leaves);
         shelf_unmark(r, first);
         shelf_unmark(r, first + n_leaves - 1);
+        tools_look(at, n_leaves * HEAP_LEAF); /* free runs are looked at, and become other things */
         give(r, first, n_leaves);
         heap_unlock(&lock);
 }

@@ -1,8 +1,10 @@
 /* The central store: for each size class a list of slabs that have slots to give, under the class's lock.
  *
- * Slots leave it and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a few pages at a
- * time: a program that needs ten blocks of a class touches no 64 KiB for them. Book-keeping of a slab that went is kept for the
- * next one of the class. Lock order: class, then runs or books. */
+ * Slots leave it and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a page at a time: a
+ * program that needs ten blocks of a class touches no 64 KiB for them. A slab that is empty becomes a free run; of slabs that a few
+ * survivors hold, the pages without any are given back to the kernel each time the slabs hold a MiB more, or a sixteenth:
+ * other sizes then need the memory. If half of these pages are wanted again soon, the next time comes later. Book-keeping of a slab that went is kept for the next one of the class. Lock order: class, then runs
+ * or books. */
 #include "heap/slab.h"
 
 #include "base/fatal.h"
@@ -19,16 +21,18 @@
 
 #include <string.h>
 
-enum { EMPTY_KEPT = 2, OPENED_AT_LEAST = 32, LOOKS = 20 };
+enum { EMPTY_KEPT = 1, LOOKS = 20, PURGE_EVERY = 1024 * 1024 / HEAP_LEAF, MOST_PATIENCE = 2 };
 
 struct class_store {
         struct heap_lock lock;
         struct slab *listed; /* slabs that have slots to give */
         uint32_t n_empty;    /* of these, slabs none of whose slots is out */
         void *spare_books;   /* of slabs that went, linked through their first word */
+        uint32_t n_retaken;  /* leaves that were purged and are in use again */
 } __attribute__((aligned(64)));
 
 static struct class_store stores[SLAB_CLASSES];
+static _Atomic uint32_t n_held, purge_at = PURGE_EVERY; /* leaves of all slabs that are not purged */
 const uint8_t slab_class_of_step[HEAP_SMALL_MAX / 16 + 1] = {
         [0 ... 1] = 0, [2] = 1, [3] = 2, [4] = 3, [5] = 4, [6] = 5, [7] = 6, [8] = 7, [9 ... 10] = 8,
         [11 ... 12] = 9, [13 ... 14] = 10, [15 ... 16] = 11, [17 ... 20] = 12, [21 ... 24] = 13, [25 ... 28] = 14,
@@ -117,11 +121,13 @@ static bool slab_make(struct class_store *store, uint32_t class)
         s->slot_bytes = slot_bytes;
         s->class = (uint8_t)class;
         s->n_free = s->n_opened = 0;
+        s->purged = 0;
         s->bitmap = (uint64_t *)(books + slack_bytes(n_slots));
         s->base = base;
         atomic_store_explicit(&s->n_slots, n_slots, memory_order_release);
         list_add(store, s);
         store->n_empty++;
+        n_held += HEAP_UNIT_LEAVES;
         return true;
 }
 
@@ -132,6 +138,7 @@ static void slab_unmake(struct class_store *store, struct slab *s)
 
         list_remove(store, s);
         store->n_empty--;
+        n_held -= HEAP_UNIT_LEAVES - (uint32_t)__builtin_popcount(s->purged);
         atomic_store_explicit(&s->n_slots, 0, memory_order_release);
         memset(s->bitmap, 0, bitmap_words(n_slots) * 8);
         books_keep(store, s->slack);
@@ -146,8 +153,6 @@ static void slab_open_more(struct slab *s)
         uint32_t want = HEAP_LEAF / s->slot_bytes, end;
         char *page, *last;
 
-        if (want < OPENED_AT_LEAST && s->slot_bytes <= 1024)
-                want = OPENED_AT_LEAST;
         end = want == 0 ? from + 1 : from + want;
         if (end > n_slots)
                 end = n_slots;
@@ -160,8 +165,28 @@ static void slab_open_more(struct slab *s)
                 __atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
 }
 
+static uint32_t leaves_of(const struct slab *s, uint32_t slot)
+{
+        uint32_t first = slot * s->slot_bytes / HEAP_LEAF, last = ((slot + 1) * s->slot_bytes - 1) / HEAP_LEAF;
+
+        return (2u << last) - (1u << first);
+}
+
+/* Before a slot goes out again: written first, as in slab_open_more(). */
+static void leaves_retake(struct class_store *store, struct slab *s, uint32_t slot)
+{
+        uint32_t wanted = leaves_of(s, slot) & s->purged;
+
+        s->purged &= ~wanted;
+        for (; wanted != 0; wanted &= wanted - 1) {
+                __atomic_fetch_or(s->base + (size_t)__builtin_ctz(wanted) * HEAP_LEAF, 0, __ATOMIC_RELAXED);
+                store->n_retaken++;
+                n_held++;
+        }
+}
+
 /* The lowest first, into slots[n - 1] downwards: a magazine is emptied from its end, so that neighbours go out in order. */
-static uint32_t slab_pick(void **slots, uint32_t n, struct slab *s)
+static uint32_t slab_pick(void **slots, uint32_t n, struct class_store *store, struct slab *s)
 {
         uint32_t n_words = (uint32_t)bitmap_words(s->n_opened), taken = 0;
 
@@ -171,6 +196,8 @@ static uint32_t slab_pick(void **slots, uint32_t n, struct slab *s)
                 for (; bits != 0 && taken < n; bits &= bits - 1) {
                         uint32_t slot = w * 64 + (uint32_t)__builtin_ctzll(bits);
 
+                        if (s->purged != 0)
+                                leaves_retake(store, s, slot);
                         slots[n - ++taken] = s->base + (size_t)slot * s->slot_bytes;
                 }
                 s->bitmap[w] = bits;
@@ -184,6 +211,76 @@ static bool slab_is_empty(const struct slab *s)
 {
         return s->n_free == s->n_opened;
 }
+
+static bool slot_is_free(const struct slab *s, uint32_t slot)
+{
+        return s->bitmap[slot / 64] >> slot % 64 & 1;
+}
+
+/* ---- purging ---- */
+
+static uint32_t free_leaves(const struct slab *s)
+{
+        uint32_t last = ((uint32_t)s->n_opened * s->slot_bytes - 1) / HEAP_LEAF, in_use = 0;
+
+        for (uint32_t slot = 0; slot < s->n_opened; slot++)
+                if (!slot_is_free(s, slot))
+                        in_use |= leaves_of(s, slot);
+        return ((2u << last) - 1) & ~in_use;
+}
+
+/* Returns leaves. */
+static uint32_t slab_purge(struct slab *s)
+{
+        uint32_t leaves = s->n_opened == 0 ? 0 : free_leaves(s) & ~s->purged, n_purged = 0;
+
+        while (leaves != 0) {
+                uint32_t first = (uint32_t)__builtin_ctz(leaves), n = (uint32_t)__builtin_ctz(~(leaves >> first));
+                uint32_t stretch = ((1u << n) - 1) << first;
+
+                if (page_discard(s->base + (size_t)first * HEAP_LEAF, (size_t)n * HEAP_LEAF)) {
+                        s->purged |= stretch;
+                        n_purged += n;
+                        n_held -= n;
+                }
+                leaves &= ~stretch;
+        }
+        return n_purged;
+}
+
+/* With no lock held. Of two threads that come at once one goes on. */
+static void purge(void)
+{
+        static atomic_flag is_busy = ATOMIC_FLAG_INIT;
+        static uint32_t n_purged, patience;
+        uint32_t n_retaken = 0, all, more;
+
+        if (page_bytes() != HEAP_LEAF || atomic_flag_test_and_set(&is_busy))
+                return;
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
+                heap_lock(&stores[class].lock);
+                n_retaken += stores[class].n_retaken;
+                stores[class].n_retaken = 0;
+                heap_unlock(&stores[class].lock);
+        }
+        if (n_retaken > n_purged / 2 && n_retaken > PURGE_EVERY / 4)
+                patience += patience < MOST_PATIENCE;
+        else
+                patience -= patience > 0;
+        n_purged = 0;
+        for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
+                heap_lock(&stores[class].lock);
+                for (struct slab *s = stores[class].listed; s != NULL; s = s->next)
+                        n_purged += slab_purge(s);
+                heap_unlock(&stores[class].lock);
+        }
+        all = n_held;
+        more = all / 16 > PURGE_EVERY ? all / 16 : PURGE_EVERY;
+        purge_at = all + (more << patience);
+        atomic_flag_clear(&is_busy);
+}
+
+/* ---- taking and giving ---- */
 
 /* Fills slots[0 .. n) from its end; the rest moves down if there was not enough. */
 uint32_t slab_take(void **slots, uint32_t n, uint32_t class)
@@ -204,11 +301,13 @@ uint32_t slab_take(void **slots, uint32_t n, uint32_t class)
                         store->n_empty--;
                 if (s->n_free == 0)
                         slab_open_more(s);
-                left -= slab_pick(slots, left, s);
+                left -= slab_pick(slots, left, store, s);
                 if (s->n_free == 0 && s->n_opened == s->n_slots)
                         list_remove(store, s);
         }
         heap_unlock(&store->lock);
+        if (atomic_load_explicit(&n_held, memory_order_relaxed) >= atomic_load_explicit(&purge_at, memory_order_relaxed))
+                purge();
         if (left > 0)
                 memmove(slots, slots + left, (n - left) * sizeof *slots);
         return n - left;
@@ -225,11 +324,6 @@ static void slot_give(struct class_store *store, struct slab *s, uint32_t slot)
                 if (store->n_empty > EMPTY_KEPT)
                         slab_unmake(store, s);
         }
-}
-
-static bool slot_is_free(const struct slab *s, uint32_t slot)
-{
-        return s->bitmap[slot / 64] >> slot % 64 & 1;
 }
 
 void slab_give(void *const *slots, uint32_t n, uint32_t class)

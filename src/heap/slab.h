@@ -32,7 +32,8 @@ struct slab {
         uint64_t *bitmap;         /* of the free slots; [n_slots / 64 rounded up] */
         struct slab *next, *previous;
         char *base;
-        uint64_t spare;
+        uint32_t purged; /* a bit for each leaf that was given back to the kernel and not handed out since */
+        uint32_t spare;
 };
 static_assert(sizeof(struct slab) == 64, "one cache line");
 

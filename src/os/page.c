@@ -294,24 +294,14 @@ bool page_move(void *to, size_t to_bytes, void *from, size_t from_bytes)
         return is_done;
 }
 
-/* Whether one mapping covers all of it: only then can it grow (ENOMEM where its neighbour is in the way), else EFAULT. */
-static bool is_one_mapping(void *base, size_t n_bytes)
-{
-        if (mremap(base, n_bytes, n_bytes + page_bytes(), 0) == MAP_FAILED)
-                return errno == ENOMEM;
-        (void)page_unmap((char *)base + n_bytes, page_bytes());
-        return true;
-}
-
-bool page_mend(void *base, size_t n_bytes, void *hole, size_t hole_bytes)
+/* What the hole's neighbours look like proves nothing: another thread's closed mapping there becomes one with them. */
+bool page_mend(void *hole, size_t hole_bytes)
 {
         int kept = errno;
         void *p = mmap(hole, hole_bytes, PROT_NONE, ASIDE | MAP_FIXED_NOREPLACE, -1, 0);
-        bool is_ours;
 
         if (p != MAP_FAILED && p != hole) /* a kernel before 4.17 takes the address as a hint */
                 (void)page_unmap(p, hole_bytes);
-        is_ours = p == hole || is_one_mapping(base, n_bytes);
         errno = kept;
-        return is_ours;
+        return p == hole;
 }

@@ -81,8 +81,9 @@ void *page_set_aside(size_t n_bytes);
 bool page_empty(void *at, size_t n_bytes);
 bool page_unmap(void *base, size_t n_bytes); /* false at the limit of mappings, where the kernel may refuse to split one */
 /* Moves the memory of from_bytes over to_bytes set aside elsewhere; what is more is open and zero. Where it was, and where it should
- * have gone if the kernel refuses, is a hole perhaps: page_mend() closes it again. False if somebody else has got addresses of it. */
+ * have gone if the kernel refuses, is a hole perhaps: page_mend() closes it again. False if it cannot, since
+ * somebody else has got addresses of it, or if there was none. */
 bool page_move(void *to, size_t to_bytes, void *from, size_t from_bytes);
-bool page_mend(void *base, size_t n_bytes, void *hole, size_t hole_bytes);
+bool page_mend(void *hole, size_t hole_bytes);
 
 #endif

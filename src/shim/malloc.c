@@ -1,12 +1,12 @@
 /* The C library's malloc family over the heap, to preload or to link: libkeepmum-malloc.so.
  *
- * Each function means what it means in glibc, also where the heap's own means something else: realloc(p, 0) frees, memalign()
- * rounds an odd alignment up, posix_memalign() keeps errno. It holds no state but one switch and calls nothing that allocates, so
+ * Each function means what it means in glibc, also where the heap's own means something else: realloc(p, 0) frees,
+ * memalign() rounds an odd alignment up, posix_memalign() keeps errno. Nothing here keeps books or calls what allocates, so
  * that it works from the dynamic linker's first call to the last destructor. The heap's functions are called directly
  * (-Bsymbolic-functions): malloc() and free() are one jump.
  *
- * With KEEPMUM_HEAP_CHECK in the environment (not empty, not 0) the whole heap is checked when the program exits. This only ever
- * adds a check; a program with more rights than its caller does not look. _exit() and a death by signal pass the check by. */
+ * With KEEPMUM_HEAP_CHECK in the environment (not empty, not 0) the whole heap is checked when the program exits. This only
+ * ever adds a check; a program with more rights than its caller does not look. _exit() and a death by signal pass it by. */
 #include "base/fatal.h"
 #include "heap/misuse.h"
 #include "os/brk.h"
@@ -150,7 +150,7 @@ EXPORTED void free_aligned_sized(void *block, size_t alignment, size_t n_bytes)
 
 static bool is_check_wanted;
 
-/* At the start: a program may write over its environment later. Before there are threads: nobody else's malloc moves the break. */
+/* At the start: a program may write over its environment later. Nobody else's malloc moves the break from now on. */
 static __attribute__((constructor)) void start(void)
 {
         const char *wish = secure_getenv("KEEPMUM_HEAP_CHECK");
