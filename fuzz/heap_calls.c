@@ -185,7 +185,9 @@ void op_burst(struct input *in, struct block *b)
         size_t n_bytes = world_take_size(in), n = input_byte(in);
 
         (void)b;
-        for (size_t i = 0; i < n && world.n_burst < WORLD_BURST && i * n_bytes < MOST_BURST_BYTES && world_has_room(n_bytes); i++) {
+        if (n * n_bytes > MOST_BURST_BYTES)
+                n = MOST_BURST_BYTES / n_bytes;
+        for (size_t i = 0; i < n && world.n_burst < WORLD_BURST && world_has_room(n_bytes); i++) {
                 struct block *one = &world.blocks[WORLD_PLACES + world.n_burst];
 
                 world_set_errno();
@@ -196,7 +198,21 @@ void op_burst(struct input *in, struct block *b)
         }
 }
 
-/* All, the odd ones, the lower half, in this order or the other. */
+static bool is_chosen(unsigned order, size_t k, size_t n)
+{
+        switch (order % 4) {
+        case 0:
+                return true;
+        case 1:
+                return k % 2 != 0;
+        case 2:
+                return k < n / 2;
+        default:
+                return k % 64 != 0;
+        }
+}
+
+/* All, the odd ones, the lower half, or most; from the first or from the last. */
 void op_burst_free(struct input *in, struct block *b)
 {
         unsigned order = input_byte(in);
@@ -207,7 +223,7 @@ void op_burst_free(struct input *in, struct block *b)
         for (size_t i = 0; i < n; i++) {
                 size_t k = order & 4 ? n - 1 - i : i;
 
-                if (order % 4 == 0 || (order % 4 == 1 && k % 2 != 0) || (order % 4 == 2 && k < n / 2) || (order % 4 == 3 && k % 64 != 0))
+                if (is_chosen(order, k, n))
                         world_free(&burst[k]);
         }
         for (size_t i = 0; i < n; i++)

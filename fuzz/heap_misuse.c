@@ -17,7 +17,8 @@
 
 #define UNSEEN __attribute__((no_sanitize("address", "undefined"), noinline))
 
-enum { MOST_MISUSES = 8, CODE_OF_SENTENCE = 100, CODE_OF_OTHER = 99, SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 512 * 1024, SLAB_BYTES = 64 * 1024, ROUNDS = 50000 };
+enum { MOST_MISUSES = 8, ROUNDS = 50000, CODE_OF_SENTENCE = 100, CODE_OF_OTHER = 99 };
+enum { SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 512 * 1024, SLAB_BYTES = 64 * 1024 };
 
 /* How a misuse may end. */
 enum ending {
@@ -137,7 +138,7 @@ static void free_no_block(struct victim *v)
 {
         static uint64_t global[8];
         uint64_t local[8] = {v->how};
-        uintptr_t wild[] = {16, 4096, 1, (uintptr_t)1 << 47, (uintptr_t)1 << 63, UINTPTR_MAX, UINTPTR_MAX - 15, (uintptr_t)1 << 40};
+        uintptr_t wild[] = {16, 4096, 1, (uintptr_t)1 << 40, (uintptr_t)1 << 47, (uintptr_t)1 << 63, UINTPTR_MAX - 15, UINTPTR_MAX};
 
         switch (v->how % 4) {
         case 0:
@@ -318,11 +319,11 @@ static unsigned allow_overrun(const struct victim *v)
         return v->kind == GUARDED || v->kind == LARGE ? OVERRUN | FAULT : OVERRUN;
 }
 
-/* It reaches what is behind the slack: another block's canary, a free slot, the end of the range. */
+/* It reaches what is behind the slack: the end of the range, or a free slot, which realloc may take before it looks. */
 static unsigned allow_long_overrun(const struct victim *v)
 {
         (void)v;
-        return OVERRUN | FAULT;
+        return OVERRUN | AFTER_FREE | FAULT;
 }
 
 /* Below a run or the first slot of a slab there may be memory that nobody looks at: then it cannot be seen. */
@@ -386,9 +387,9 @@ static void try_it(void *arg)
 
 static struct victim victim_of(const struct block *b, unsigned how)
 {
-        enum size_kind kind = b->is_guarded ? GUARDED : b->n_bytes < SMALL_EDGE ? SMALL : b->n_bytes < MEDIUM_EDGE ? MEDIUM : LARGE;
+        enum size_kind by_size = b->n_bytes < SMALL_EDGE ? SMALL : b->n_bytes < MEDIUM_EDGE ? MEDIUM : LARGE;
 
-        return (struct victim){b->at, b->n_bytes, kind, how};
+        return (struct victim){b->at, b->n_bytes, b->is_guarded ? GUARDED : by_size, how};
 }
 
 void op_misuse(struct input *in, struct block *b)
@@ -403,7 +404,7 @@ void op_misuse(struct input *in, struct block *b)
                 return; /* left to the tool, which is not shown these writes */
         ending = ending_of(world_run_in_child(try_it, &t));
         if ((ending & allowed) == 0)
-                fprintf(stderr, "fuzz: misuse %u of %zu bytes, %u: ended as 0x%x, expected 0x%x\n", which, b->n_bytes, t.victim.how,
-                        ending, allowed);
+                fprintf(stderr, "fuzz: misuse %u of %zu bytes, %u: ended as 0x%x, expected 0x%x\n", which, b->n_bytes,
+                        t.victim.how, ending, allowed);
         expect((ending & allowed) != 0);
 }

@@ -1,4 +1,5 @@
-/* Words for tests of the heap from outside: its counters, blocks with known contents, and blocks of either kind, usual or guarded.
+/* Words for tests of the heap from outside: its counters, blocks with known contents, and blocks of either kind, usual
+ * or guarded.
  *
  * For use in children: what cannot be ends them (outside/forked.h). */
 #ifndef TESTS_OUTSIDE_HEAP_BLOCKS_H
@@ -79,7 +80,8 @@ static inline bool holds_first(const void *block, size_t n_bytes, size_t n_fille
         bool same = true;
 
         for (size_t i = 0; i < n_words && 8 * i < n_bytes; i++)
-                same &= memcmp((const char *)block + 8 * i, &(uint64_t){word_of(seed, i)}, 8 * i + 8 <= n_bytes ? 8 : n_bytes % 8) == 0;
+                same &= memcmp((const char *)block + 8 * i, &(uint64_t){word_of(seed, i)},
+                               8 * i + 8 <= n_bytes ? 8 : n_bytes % 8) == 0;
         for (size_t i = n_words * 8; i < n_bytes; i++)
                 same &= ((const unsigned char *)block)[i] == byte_of(seed, i);
         return same;

@@ -1,5 +1,5 @@
-/* A mixed load for a heap in a world that fails: every block is checked, an allocation may be refused with ENOMEM, and nothing else may
- * go wrong. */
+/* A mixed load for a heap in a world that fails: every block is checked, an allocation may be refused with ENOMEM, and
+ * nothing else may go wrong. */
 #ifndef TESTS_OUTSIDE_HEAP_LOAD_H
 #define TESTS_OUTSIDE_HEAP_LOAD_H
 

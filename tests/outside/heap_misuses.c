@@ -38,7 +38,8 @@ ACT(free_and_allocate_the_same_size)
         return p;
 }
 
-/* Where the new block took the place of the old one, the second free of the old is the first of the new: then it ends at that of the new. */
+/* Where the new block took the place of the old one, the second free of the old is the first of the new: then it ends
+ * at that of the new. */
 ACT(free_twice_around_an_allocation)
 {
         char *q;

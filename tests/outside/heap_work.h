@@ -1,4 +1,5 @@
-/* Work for the heap that checks itself: blocks of all sizes that know their contents, turned over at random, by one thread or by many. */
+/* Work for the heap that checks itself: blocks of all sizes that know their contents, turned over at random, by one
+ * thread or by many. */
 #ifndef TESTS_OUTSIDE_HEAP_WORK_H
 #define TESTS_OUTSIDE_HEAP_WORK_H
 
@@ -8,7 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
-static const size_t known_sizes[] = {1, 40, 100, 250, 1000, 40, 3000, 16, 10000, 64, 20000, 300, 100000, 500, 40, 600000};
+static const size_t known_sizes[] = {1,     40, 100,   250, 1000,   40,  3000, 16,
+                                     10000, 64, 20000, 300, 100000, 500, 40,   600000};
 
 static inline uint64_t next_random(uint64_t *state)
 {

@@ -1,8 +1,10 @@
-/* The heap's death table: what is done to a block, what is called next, and the exact words of the end; or the fault, where the
- * design lets the misuse itself fault. Each in a child, at sizes of small slots, of a medium run and of a large mapping.
+/* The heap's death table: what is done to a block, what is called next, and the exact words of the end; or the fault,
+ * where the design lets the misuse itself fault. Each in a child, at sizes of small slots, of a medium run and of a
+ * large mapping.
  *
- * One small block in about a thousand stands against a guard page and faults where others are found out by their canaries: the
- * usual rows take a block that does not, the guarded rows one that does (KEEPMUM_HEAP_STAT_GUARDED tells). */
+ * One small block in about a thousand stands against a guard page and faults where others are found out by their
+ * canaries: the usual rows take a block that does not, the guarded rows one that does (KEEPMUM_HEAP_STAT_GUARDED
+ * tells). */
 #include "outside/heap_blocks.h"
 #include "outside/heap_misuses.h"
 
@@ -18,12 +20,15 @@ enum { MISUSES = 2043 };
 
 /* How it ends. */
 enum end {
-        NOT_HERE,         /* this size has no such row */
-        FAULT,            /* SIGSEGV, nothing said */
-        FREED, NO_BLOCK,  /* the sentence depends on the call */
-        NOT_LIVE,         /* either of these: a slot that nobody was given yet */
-        OVERRUN, UNDERRUN, AFTER_FREE,
-        BESIDE,           /* found by keepmum_heap_check(): whose bytes they are, those of the block or of its neighbour, is its choice */
+        NOT_HERE, /* this size has no such row */
+        FAULT,    /* SIGSEGV, nothing said */
+        FREED,
+        NO_BLOCK, /* the sentence depends on the call */
+        NOT_LIVE, /* either of these: a slot that nobody was given yet */
+        OVERRUN,
+        UNDERRUN,
+        AFTER_FREE,
+        BESIDE, /* as keepmum_heap_check() sees it: the block's end, its neighbour's start, or a free slot */
 };
 
 /* ---- what is called next ---- */
@@ -56,8 +61,8 @@ static void by_check(char *p, size_t n_bytes)
         keepmum_heap_check();
 }
 
-/* Takes blocks and gives them back until this one comes again. Each free puts a random one of at most 64 out of the quarantine, each
- * allocation takes a random one of the 8 on top of the cache: 50,000 rounds do not miss it. */
+/* Takes blocks and gives them back until this one comes again. Each free puts a random one of at most 64 out of the
+ * quarantine, each allocation takes a random one of the 8 on top of the cache: 50,000 rounds do not miss it. */
 static void by_reuse(char *p, size_t n_bytes)
 {
         static char *kept[16];
@@ -123,9 +128,15 @@ static const struct finder {
 };
 
 enum {
-        BY_FREE = 1, BY_REALLOC = 2 | 4, BY_SIZE = 8, BY_CHECK = 16, BY_REUSE = 32, BY_REUSE_ELSEWHERE = 64, BY_RACE = 128,
-        BY_CALLS = BY_FREE | BY_REALLOC | BY_SIZE,      /* for what is no live block */
-        BY_LOOKING = BY_FREE | BY_REALLOC | BY_CHECK,   /* for what was written beside */
+        BY_FREE = 1,
+        BY_REALLOC = 2 | 4,
+        BY_SIZE = 8,
+        BY_CHECK = 16,
+        BY_REUSE = 32,
+        BY_REUSE_ELSEWHERE = 64,
+        BY_RACE = 128,
+        BY_CALLS = BY_FREE | BY_REALLOC | BY_SIZE,    /* for what is no live block */
+        BY_LOOKING = BY_FREE | BY_REALLOC | BY_CHECK, /* for what was written beside */
 };
 
 /* ---- the table ---- */
@@ -316,9 +327,10 @@ static void a_byte_past_the_end_is_found_at_every_size(void **state)
 
                 some_size = i < 64 ? i : border - i / 64 % 3;
                 e = forked_run(overrun_some_size, NULL);
-                if (!is_said(e.said, HEAP_OVERRUN) && !(e.signal_number == SIGSEGV && some_size >= 524288 && some_size % page() == 0))
-                        fail_msg("a write to byte %zu of %zu: exit code %d, signal %d, said: %s", some_size, some_size, e.exit_code,
-                                 e.signal_number, e.said);
+                if (!is_said(e.said, HEAP_OVERRUN) &&
+                    !(e.signal_number == SIGSEGV && some_size >= 524288 && some_size % page() == 0))
+                        fail_msg("a write to byte %zu of %zu: exit code %d, signal %d, said: %s", some_size, some_size,
+                                 e.exit_code, e.signal_number, e.said);
                 n_tried++;
                 n_stopped++;
         }
@@ -349,8 +361,10 @@ static void a_byte_before_the_start_is_found_whatever_stands_there(void **state)
                         struct ending e = forked_run(underrun_above_some_size, by_owner != 0 ? &some_size : NULL);
 
                         if (!is_said(e.said, by_owner != 0 ? HEAP_OVERRUN : HEAP_UNDERRUN))
-                                fail_msg("a write below a block, above one of %zu, found at the free of the %s: exit code %d, signal %d, said: %s",
-                                         some_size, by_owner != 0 ? "lower" : "upper", e.exit_code, e.signal_number, e.said);
+                                fail_msg("a write below a block, above one of %zu, found at the free of the %s: exit "
+                                         "code %d, signal %d, said: %s",
+                                         some_size, by_owner != 0 ? "lower" : "upper", e.exit_code, e.signal_number,
+                                         e.said);
                         n_tried++;
                         n_stopped++;
                 }
@@ -359,8 +373,8 @@ static void a_byte_before_the_start_is_found_whatever_stands_there(void **state)
 static void every_misuse_was_tried_and_stopped(void **state)
 {
         (void)state;
-        print_message("# misuses: %zu tried, %zu stopped (%.1f %%), %zu of the others did silent harm\n", n_tried, n_stopped,
-                      100.0 * (double)n_stopped / (double)n_tried, n_silent);
+        print_message("# misuses: %zu tried, %zu stopped (%.1f %%), %zu of the others did silent harm\n", n_tried,
+                      n_stopped, 100.0 * (double)n_stopped / (double)n_tried, n_silent);
         assert_int_equal(n_tried, MISUSES);
         assert_int_equal(n_stopped, MISUSES);
         assert_int_equal(n_silent, 0);

@@ -1,6 +1,6 @@
-/* The heap's failure sweep: every system call it makes under a mixed load is made to fail in turn, once and from then on. An allocation
- * may fail, with ENOMEM, and nothing else may: no block loses a byte, none is refused at its free, and when the fault has gone all works
- * again and nothing is lost.
+/* The heap's failure sweep: every system call it makes under a mixed load is made to fail in turn, once and from then
+ * on. An allocation may fail, with ENOMEM, and nothing else may: no block loses a byte, none is refused at its free,
+ * and when the fault has gone all works again and nothing is lost.
  *
  * Linked with --wrap for each call below. */
 #include "outside/heap_load.h"
@@ -41,7 +41,8 @@ static bool fails(const char *name)
                 return fails(#name) ? failure : __real_##name arguments;         \
         }
 
-WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset), MAP_FAILED)
+WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset),
+     MAP_FAILED)
 WRAP(int, munmap, (void *at, size_t n), (at, n), -1)
 WRAP(int, mprotect, (void *at, size_t n, int prot), (at, n, prot), -1)
 WRAP(int, madvise, (void *at, size_t n, int advice), (at, n, advice), -1)
@@ -93,8 +94,9 @@ static size_t sweep(const char *name, bool is_lasting)
 
                 code = e.exit_code;
                 if (code != 0 && code != 1)
-                        fail_msg("%s, call %ld %s%s: exit code %d, signal %d: %s", name, at.number, is_lasting ? "and all later" : "once",
-                                 is_first_use ? ", from the first use on" : "", e.exit_code, e.signal_number, e.said);
+                        fail_msg("%s, call %ld %s%s: exit code %d, signal %d: %s", name, at.number,
+                                 is_lasting ? "and all later" : "once", is_first_use ? ", from the first use on" : "",
+                                 e.exit_code, e.signal_number, e.said);
         }
         return (size_t)at.number - 1;
 }
@@ -142,13 +144,14 @@ static void everything_fails_from_any_call_on(void **state)
 
 /* ---- again and again ---- */
 
-/* One call at a time: where mremap, mmap and munmap all fail at once, a guard page of the place that was to be moved to stays for ever. */
+/* One call at a time: where mremap, mmap and munmap all fail at once, a guard page of the place that was to be moved to
+ * stays for ever. */
 static void fail_a_hundred_times(void *arg)
 {
         size_t kb = 0, mappings = 0, books = 0;
 
         (void)arg;
-        unmaps_before_it_fails = true; /* else what stands there cannot be told from somebody else's: its addresses are given up */
+        unmaps_before_it_fails = true; /* what stands there still cannot be told from somebody else's: it is given up */
         fault.is_lasting = true;
         for (size_t round = 0; round < 15 * n_of(calls); round++) {
                 fault.name = calls[round % n_of(calls)].name;
@@ -167,7 +170,7 @@ static void fail_a_hundred_times(void *arg)
         }
         expect_nothing_left();
         expect(address_space_kb() <= kb + 1024);
-        expect(count_mappings() <= mappings + 64); /* the pages of the 32 guarded blocks become mappings at their first use */
+        expect(count_mappings() <= mappings + 64); /* each page of guarded blocks becomes one at its first use */
         expect_int(heap_stat(KEEPMUM_HEAP_STAT_BOOKS), books);
 }
 
@@ -188,7 +191,8 @@ int main(void)
         if (IS_SANITIZED)
                 forked_skip_all("a sanitizer's own calls would fail");
         for (size_t i = 0; i < n_of(calls); i++)
-                tests[i] = (struct CMUnitTest){calls[i].label != NULL ? calls[i].label : calls[i].name, each_call_fails_in_turn, NULL, NULL, (void *)(uintptr_t)&calls[i]};
+                tests[i] = (struct CMUnitTest){calls[i].label != NULL ? calls[i].label : calls[i].name,
+                                               each_call_fails_in_turn, NULL, NULL, (void *)(uintptr_t)&calls[i]};
         memcpy(tests + n_of(calls), others, sizeof others);
         return _cmocka_run_group_tests("faults of the heap", tests, n_of(tests), NULL, NULL) != 0 ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-/* The heap and what else moves a process: fork() in every state, others who use the break, and memory that goes back to the kernel. Each
- * test in a child; one that hangs is ended by its alarm. */
+/* The heap and what else moves a process: fork() in every state, others who use the break, and memory that goes back to
+ * the kernel. Each test in a child; one that hangs is ended by its alarm. */
 #include "outside/heap_work.h"
 
 #include <stdlib.h>
@@ -79,7 +79,8 @@ static void handle_fork(void)
         work(n_handled, 40);
         known_drop(of_parent[0]);
         of_parent[0] = known_make(n_handled % 5000, n_handled);
-        of_parent[1] = of_parent[1] == NULL ? known_make(3000, n_handled) : known_resize(of_parent[1], 40 * (n_handled % 1000));
+        of_parent[1] = of_parent[1] == NULL ? known_make(3000, n_handled)
+                                            : known_resize(of_parent[1], 40 * (n_handled % 1000));
 }
 
 static void allocate_in_atfork_handlers(void *arg)

@@ -1,5 +1,5 @@
-/* What a program may do with the heap, at every kind of size: it must not die of it, and the answers are those of the header. The control
- * rows of the death table. */
+/* What a program may do with the heap, at every kind of size: it must not die of it, and the answers are those of the
+ * header. The control rows of the death table. */
 #include "outside/heap_blocks.h"
 
 #include <signal.h>
@@ -106,8 +106,15 @@ static void keep_errno(size_t n_bytes)
 
 static void ask_for_too_much(size_t n_bytes)
 {
-        static const size_t too_much[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 4096, SIZE_MAX - 65536, SIZE_MAX / 2 + 4096,
-                                          PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, (size_t)1 << 60};
+        static const size_t too_much[] = {(size_t)PTRDIFF_MAX + 1,
+                                          SIZE_MAX,
+                                          SIZE_MAX - 1,
+                                          SIZE_MAX - 4096,
+                                          SIZE_MAX - 65536,
+                                          SIZE_MAX / 2 + 4096,
+                                          PTRDIFF_MAX,
+                                          (size_t)PTRDIFF_MAX - 4096,
+                                          (size_t)1 << 60};
         char *p = keepmum_heap_malloc(n_bytes);
 
         expect(p != NULL);
@@ -144,7 +151,8 @@ static void ask_for_too_much(size_t n_bytes)
 
 static void ask_for_arrays(size_t n_bytes)
 {
-        char *p = keepmum_heap_calloc(n_bytes, 3), *none = keepmum_heap_calloc(0, SIZE_MAX), *nothing = keepmum_heap_calloc(n_bytes, 0);
+        char *p = keepmum_heap_calloc(n_bytes, 3), *none = keepmum_heap_calloc(0, SIZE_MAX),
+             *nothing = keepmum_heap_calloc(n_bytes, 0);
 
         expect(p != NULL && none != NULL && nothing != NULL && none != nothing);
         expect(is_zero(p, 3 * n_bytes));
@@ -225,7 +233,8 @@ static void live_long(size_t n_bytes)
                         all[k].p = p;
                 } else {
                         keepmum_heap_free(all[k].p);
-                        all[k].p = random % 4 == 1 ? keepmum_heap_aligned_alloc((size_t)1 << (random >> 40) % 14, n) : keepmum_heap_malloc(n);
+                        all[k].p = random % 4 == 1 ? keepmum_heap_aligned_alloc((size_t)1 << (random >> 40) % 14, n)
+                                                   : keepmum_heap_malloc(n);
                         expect(all[k].p != NULL && is_zero(all[k].p, n));
                 }
                 all[k].n_bytes = n;
@@ -271,9 +280,18 @@ static const struct row {
         void (*act)(size_t n_bytes);
 } rows[] = {
 #define ROW(act) {#act, act}
-        ROW(give_null), ROW(use_every_byte), ROW(resize_to_nothing_and_back), ROW(resize_to_every_size),
-        ROW(free_in_another_thread), ROW(keep_errno), ROW(ask_for_too_much), ROW(ask_for_arrays), ROW(ask_for_alignments),
-        ROW(have_addresses_of_their_own), ROW(live_long), ROW(live_against_a_guard_page),
+        ROW(give_null),
+        ROW(use_every_byte),
+        ROW(resize_to_nothing_and_back),
+        ROW(resize_to_every_size),
+        ROW(free_in_another_thread),
+        ROW(keep_errno),
+        ROW(ask_for_too_much),
+        ROW(ask_for_arrays),
+        ROW(ask_for_alignments),
+        ROW(have_addresses_of_their_own),
+        ROW(live_long),
+        ROW(live_against_a_guard_page),
 };
 
 static size_t n_bytes_of_the_row;

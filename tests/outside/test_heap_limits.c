@@ -1,5 +1,6 @@
-/* The heap at its limits: of address space, of data, of mappings, and with a break that cannot move. Each is ENOMEM or another way to the
- * same end; no block loses a byte, every free goes on, and when the limit has gone all works again. */
+/* The heap at its limits: of address space, of data, of mappings, and with a break that cannot move. Each is ENOMEM or
+ * another way to the same end; no block loses a byte, every free goes on, and when the limit has gone all works again.
+ */
 #include "outside/heap_load.h"
 
 #include "outside/seen.h"
@@ -92,7 +93,8 @@ static void a_limit_is_ENOMEM_and_no_more(void **state)
 
                 each = sizes[i % n_of(sizes)];
                 if (each >= 1000 && !forked_passes(reach, &l))
-                        fail_msg("%s, %zu MiB%s, in blocks of %zu", l.resource == RLIMIT_AS ? "RLIMIT_AS" : "RLIMIT_DATA", l.n_bytes >> 20,
+                        fail_msg("%s, %zu MiB%s, in blocks of %zu",
+                                 l.resource == RLIMIT_AS ? "RLIMIT_AS" : "RLIMIT_DATA", l.n_bytes >> 20,
                                  l.is_first_use ? " from the first use on" : "", each);
         }
 }
@@ -104,8 +106,8 @@ static void block_the_break(void *arg)
 
         if (arg != NULL)
                 expect_all_works();
-        expect(mmap((void *)(((uintptr_t)sbrk(0) + page() - 1) & ~(page() - 1)), page(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-                    -1, 0) != MAP_FAILED);
+        expect(mmap((void *)(((uintptr_t)sbrk(0) + page() - 1) & ~(page() - 1)), page(), PROT_READ,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
         for (n = 0; n < 4000; n++) {
                 many[n] = keepmum_heap_malloc(10000);
                 expect(many[n] != NULL && is_zero(many[n], 10000));

@@ -1,4 +1,5 @@
-/* The heap with threads: contents stay, memory does not grow, nothing hangs. Each test in a child; one that hangs is ended by its alarm. */
+/* The heap with threads: contents stay, memory does not grow, nothing hangs. Each test in a child; one that hangs is
+ * ended by its alarm. */
 #include "outside/heap_work.h"
 
 #include <limits.h>
@@ -59,7 +60,8 @@ static void *produce(void *seed)
         uint64_t random = (uint64_t)(uintptr_t)seed;
 
         for (unsigned i = 0; i < TO_HAND_OVER; i++) {
-                struct known *k = known_make(known_sizes[next_random(&random) % (n_of(known_sizes) - 4)], i), *none = NULL;
+                struct known *k = known_make(known_sizes[next_random(&random) % (n_of(known_sizes) - 4)], i),
+                             *none = NULL;
 
                 while (!atomic_compare_exchange_weak(&ring[next_random(&random) % RING], &none, k))
                         none = NULL;

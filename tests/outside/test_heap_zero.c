@@ -1,8 +1,8 @@
 /* What was in a block is nowhere once it was given back, and nothing is in a block that is handed out.
  *
- * The first is seen from outside: this program, run again, reads random bytes from standard input, writes them into blocks of all sizes,
- * does one of the deeds below, and is stopped as it exits; then all of its memory is searched, what is shut too. Where blocks live
- * on, every copy must be found, and no other. */
+ * The first is seen from outside: this program, run again, reads random bytes from standard input, writes them into
+ * blocks of all sizes, does one of the deeds below, and is stopped as it exits; then all of its memory is searched,
+ * what is shut too. Where blocks live on, every copy must be found, and no other. */
 #include "outside/heap_blocks.h"
 
 #include "outside/traced.h"
@@ -15,7 +15,8 @@
 
 enum { KEPT_BYTES = 32, EACH = 3 };
 
-static const size_t sizes[] = {8, 32, 40, 47, 100, 250, 1000, 4000, 10000, 16383, 16384, 70000, 300000, 524287, 524288, 600000, 2000000};
+static const size_t sizes[] = {8,     32,    40,    47,     100,    250,    1000,   4000,   10000,
+                               16383, 16384, 70000, 300000, 524287, 524288, 600000, 2000000};
 
 /* ---- the one that keeps ---- */
 
@@ -319,7 +320,7 @@ static void start_keeper(struct traced *t, struct needle *n, const char *argumen
         unsigned char kept[KEPT_BYTES];
         int in[2];
 
-        setenv("LD_BIND_NOW", "1", 1); /* the loader saves vector registers on the stack else, when a function is first called */
+        setenv("LD_BIND_NOW", "1", 1); /* else the loader saves vector registers on the stack at a function's first call */
         assert_int_equal(getrandom(kept, sizeof kept, 0), sizeof kept);
         needle_make(n, "what is kept", kept, sizeof kept);
         assert_int_equal(pipe2(in, O_CLOEXEC), 0);
@@ -375,7 +376,7 @@ static void take_and_fill(void *arg)
                         expect_zero(p[2] = keepmum_heap_aligned_alloc((size_t)16 << i % 9, n), 0, n);
                         expect_zero(p[3] = keepmum_heap_realloc(NULL, n), 0, n);
                         expect_zero(p[3] = keepmum_heap_realloc(p[3], n + 9), n, n + 9);
-                        expect_zero(p[3] = keepmum_heap_realloc(p[3], n + n / 2 + 500), n + 9 < n + n / 2 + 500 ? n + 9 : n, n + n / 2 + 500);
+                        expect_zero(p[3] = keepmum_heap_realloc(p[3], n + n / 2 + 500), n + 9, n + n / 2 + 500);
                         expect_zero(p[4] = keepmum_heap_malloc(n), 0, n);
                         p[4] = keepmum_heap_realloc(p[4], n / 2);
                         expect(p[4] != NULL);
@@ -419,7 +420,9 @@ int main(int argc, char **argv)
 
         if (argc == 2)
                 do_and_end(&deeds[strtoul(argv[1], NULL, 10)]);
-        for (size_t i = 0; i < n_of(deeds) && !IS_SANITIZED && traced_is_possible(); i++) /* no search for residue under a sanitizer */
-                tests[n++] = (struct CMUnitTest){deeds[i].name, only_what_lives_is_found, NULL, NULL, (void *)(uintptr_t)&deeds[i]};
+        for (size_t i = 0; i < n_of(deeds) && !IS_SANITIZED && traced_is_possible();
+             i++) /* no search for residue under a sanitizer */
+                tests[n++] = (struct CMUnitTest){deeds[i].name, only_what_lives_is_found, NULL, NULL,
+                                                 (void *)(uintptr_t)&deeds[i]};
         return _cmocka_run_group_tests("zero", tests, n, NULL, NULL) != 0 ? 1 : 0;
 }
