@@ -31,6 +31,8 @@ static void measure_sizes(const struct kind *k)
                 table_life(&s, which);
                 table_pool(&s, which, sizes[i].pool_goal);
                 table_brackets(&s, which);
+                if (i == 0)
+                        table_clean_calls(&s, k->name);
                 secret_setting_end(&s);
         }
 }

@@ -75,3 +75,21 @@ void table_brackets(struct secret_setting *s, const char *which)
         measure_row(&w[4], &w[1], 1.0);
         measure_row(&w[5], &w[0], 80);
 }
+
+void table_clean_calls(struct secret_setting *s, const char *which)
+{
+        struct way w[] = {
+                {.name = "sodium readwrite, touch, noaccess", .run = way_sodium_write, .n_times = OFTEN},
+                {.name = "bare mprotect pair", .run = way_bare_read, .n_times = OFTEN},
+                {.name = "call_clean", .run = way_call_clean, .n_times = OFTEN},
+                {.name = "call_clean in a call_clean", .run = way_call_clean_nested, .n_times = OFTEN},
+        };
+        char title[160];
+
+        run(w, COUNT(w), s);
+        snprintf(title, sizeof title, "Clean call of a function that does nothing: 64 KiB of stack, %s", which);
+        measure_table(title, MEASURE_COST);
+        measure_row(&w[2], &w[0], 0.5);
+        measure_row(&w[2], &w[1], 0);
+        measure_row(&w[3], &w[1], 0);
+}

@@ -8,5 +8,6 @@
 void table_life(struct secret_setting *s, const char *which);
 void table_pool(struct secret_setting *s, const char *which, double goal);
 void table_brackets(struct secret_setting *s, const char *which);
+void table_clean_calls(struct secret_setting *s, const char *which);
 
 #endif

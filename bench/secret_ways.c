@@ -310,3 +310,29 @@ void way_nested_open_read_close(void *setting, unsigned n_times)
                 keepmum_close(s->secrets[place]);
         }
 }
+
+/* ---- clean calls ---- */
+
+static int do_nothing(void *arg)
+{
+        measure_use(arg);
+        return 0;
+}
+
+void way_call_clean(void *setting, unsigned n_times)
+{
+        while (n_times-- > 0)
+                need(keepmum_call_clean(NULL, do_nothing, setting, 0) == 0, "call_clean failed");
+}
+
+static int call_clean_once(void *arg)
+{
+        way_call_clean(arg, 1);
+        return 0;
+}
+
+void way_call_clean_nested(void *setting, unsigned n_times)
+{
+        while (n_times-- > 0)
+                need(keepmum_call_clean(NULL, call_clean_once, setting, 0) == 0, "call_clean failed");
+}

@@ -43,4 +43,8 @@ void way_open_read_close(void *setting, unsigned n_times);
 void way_open_write_close(void *setting, unsigned n_times);
 void way_nested_open_read_close(void *setting, unsigned n_times);
 
+/* Of a function that does nothing. */
+void way_call_clean(void *setting, unsigned n_times);
+void way_call_clean_nested(void *setting, unsigned n_times);
+
 #endif

@@ -86,7 +86,8 @@ typedef struct {
         X(KEEPMUM_ENEWER, -28, 1, "the vault was made by a newer version")                                                 \
         X(KEEPMUM_EBADNAME, -29, 2, "a name must be 1 to 1024 bytes of UTF-8 without control characters")                  \
         X(KEEPMUM_ECOST, -30, 9, "the vault asks for more key derivation work than is allowed")                            \
-        X(KEEPMUM_EUNSAFE, -31, 8, "the file or its directory may be changed or replaced by others")
+        X(KEEPMUM_EUNSAFE, -31, 8, "the file or its directory may be changed or replaced by others")   \
+        X(KEEPMUM_ENOTSUP, -32, 1, "not supported on this machine")
 
 enum keepmum_error {
 #define KEEPMUM_ERROR_VALUE(name, value, exit_code, sentence) name = value,
@@ -182,6 +183,24 @@ KEEPMUM_CHECKED int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n
  *  aborts on a close without an open, on a handle that is stale or was never given out, on a write beside the secret
  *  threads: any; cost: one mprotect for the last close; after writing the rest of the page is compared with its pattern */
 KEEPMUM_API void keepmum_close(keepmum_secret s);
+
+/** Run a function so that nothing it leaves behind stays: on a stack of its own in guarded, locked memory, with signals blocked. When it is
+ *  left, every register that a function may change is cleared, then the whole stack is wiped, then the signal mask is set back.
+ *
+ *  out    *result:      what fn returned; may be NULL
+ *  in     fn, arg:      called as fn(arg), with errno and thread-locals of this thread
+ *         stack_bytes:  0 for 64 KiB, at most 256 KiB; 64 KiB are enough for libsodium, and for OpenSSL's AES, HMAC, RSA and elliptic
+ *                       curves. More than there is ends in SIGSEGV at a guard page
+ *  returns 0; KEEPMUM_EINVAL (fn NULL); KEEPMUM_ETOOBIG; KEEPMUM_ENOTSUP on a CPU that is neither x86-64 nor aarch64; what keepmum_create()
+ *         returns where no stack could be had. fn was not called then
+ *  A C++ exception, pthread_exit() and thread cancellation may leave fn, and clean up the same. fn may make clean calls. Signals that
+ *         came meanwhile are delivered afterwards; SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGSYS are not blocked. What fn puts on the
+ *         heap, gives to the kernel or leaves in contexts that live on is not covered, nor is a crash inside fn.
+ *  fn must not fork(): the child has no such stack and ends by SIGSEGV at once (vfork(), posix_spawn() and system() work)
+ *  aborts when fn of an earlier call in this thread was left by longjmp() or by switching to another context
+ *  threads: any; as many stacks are locked as calls run at one time, and a few are kept; cost: two signal masks, 64 KiB of wiping, no
+ *         mprotect while a kept stack is there; source: docs/design.md, "Clean calls" */
+KEEPMUM_CHECKED int keepmum_call_clean(int *result, int (*fn)(void *arg), void *arg, size_t stack_bytes);
 
 /** Compare two secrets in constant time (of their size).
  *

@@ -8,6 +8,7 @@
 #include "secret/pattern.h"
 #include "secret/prompt.h"
 #include "secret/record.h"
+#include "secret/stack.h"
 
 #include <errno.h>
 
@@ -19,6 +20,7 @@ static int start(void)
                 return err;
         pattern_start();
         prompt_start_anew();
+        stack_start_anew();
         return pool_start_anew();
 }
 

@@ -1,11 +1,13 @@
 /* Secrets as values: making, sizing, comparing and filling them. */
 #include "base/copy.h"
+#include "base/registers.h"
 #include "base/wipe.h"
 #include "os/page.h"
 #include "os/process.h"
 #include "os/random.h"
 #include "secret/access.h"
 #include "secret/layer.h"
+#include "secret/stack.h"
 
 #include <sodium.h>
 
@@ -40,6 +42,14 @@ static int name_shortage(int err)
         return err == KEEPMUM_ENOMEM && process_mappings_are_used_up() ? KEEPMUM_ENOSLOT : err;
 }
 
+/* Stacks of clean calls that are only kept for the next one give way. */
+static int take_slot(uint32_t *slot, size_t n_bytes, unsigned flags)
+{
+        int err = pool_take(slot, n_bytes, flags);
+
+        return err != 0 && stack_give_kept() ? pool_take(slot, n_bytes, flags) : err;
+}
+
 int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
 {
         keepmum_secret handle;
@@ -49,7 +59,7 @@ int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
 
         if (out == NULL || !flags_are_allowed(flags))
                 return KEEPMUM_EINVAL;
-        if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = pool_take(&slot, n_bytes, flags)) != 0)
+        if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = take_slot(&slot, n_bytes, flags)) != 0)
                 return name_shortage(err);
         if ((err = record_take(&r, &handle)) != 0) {
                 pool_give_untouched(slot);
@@ -146,7 +156,7 @@ int keepmum_resize(keepmum_secret s, size_t n_bytes)
         if (err != 0 || (err = access_claim(&r, s)) != 0)
                 return err;
         access_find(&from, r, s);
-        if (!pool_is_same_size(from.slot, n_bytes) && (err = pool_take(&slot, n_bytes, r->flags)) != 0) {
+        if (!pool_is_same_size(from.slot, n_bytes) && (err = take_slot(&slot, n_bytes, r->flags)) != 0) {
                 access_publish_closed(r, s);
                 return name_shortage(err);
         }
@@ -173,6 +183,7 @@ int keepmum_equal(keepmum_secret a, keepmum_secret b, bool *equal)
                 return err;
         if ((err = keepmum_open_read(b, &q, &n_q)) == 0) {
                 *equal = n_p == n_q && sodium_memcmp(p, q, n_p) == 0;
+                registers_wipe();
                 keepmum_close(b);
         }
         keepmum_close(a);

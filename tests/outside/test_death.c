@@ -2,6 +2,7 @@
  * machine has it) and in ordinary locked memory. */
 #include "unit/harness.h"
 
+#include "base/moved_call.h"
 #include "outside/forked.h"
 #include "outside/seen.h"
 #include "pool/pool.h"
@@ -411,6 +412,45 @@ static void read_the_old_place_after_a_resize(void)
         expect(*p == 0);
 }
 
+/* ---- clean calls ---- */
+
+static jmp_buf outside;
+
+static int jump_out(void *arg)
+{
+        longjmp(*(jmp_buf *)arg, 1);
+}
+
+static int return_at_once(void *arg)
+{
+        return arg != NULL;
+}
+
+static void leave_a_clean_call_by_longjmp(void)
+{
+        if (setjmp(outside) == 0)
+                expect_int(keepmum_call_clean(NULL, jump_out, &outside, 0), 0);
+        expect_int(keepmum_call_clean(NULL, return_at_once, NULL, 0), 0);
+}
+
+static int recurse(void *arg)
+{
+        volatile char bytes[1024];
+
+        bytes[0] = 1;
+        return arg != NULL && recurse((void *)(uintptr_t)bytes) != 0 ? bytes[0] : 2;
+}
+
+static void use_more_stack_than_there_is(void)
+{
+        expect_int(keepmum_call_clean(NULL, recurse, &outside, 0), 0);
+}
+
+static void use_more_stack_than_the_largest(void)
+{
+        expect_int(keepmum_call_clean(NULL, recurse, &outside, 256 << 10), 0);
+}
+
 /* ---- the book-keeping itself ---- */
 
 static struct record *record_of(keepmum_secret s)
@@ -573,6 +613,11 @@ static const struct row {
         FAULTS(read_after_the_last_reader_of_a_destroyed_one),
         FAULTS(read_after_the_last_reader_of_one_never_written),
         FAULTS(read_the_old_place_after_a_resize),
+#if MOVED_CALL_IS_THERE
+        ABORTS(leave_a_clean_call_by_longjmp, "a clean call was left by longjmp"),
+        FAULTS(use_more_stack_than_there_is),
+        FAULTS(use_more_stack_than_the_largest),
+#endif
         ABORTS(overwrite_a_records_size, "the records were overwritten"),
         ABORTS(overwrite_a_records_slot_with_another_ones, "the records were overwritten"),
         ABORTS(overwrite_a_records_slot_with_nothing, "the records were overwritten"),
