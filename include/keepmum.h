@@ -210,6 +210,37 @@ KEEPMUM_CHECKED int keepmum_call_clean(int *result, int (*fn)(void *arg), void *
  *  threads: any; cost: two brackets for reading */
 KEEPMUM_CHECKED int keepmum_equal(keepmum_secret a, keepmum_secret b, bool *equal);
 
+#define KEEPMUM_BASE64_URL 256u /* of keepmum_to_base64() and keepmum_from_base64(): the alphabet of URLs, without padding (RFC 4648, 5) */
+
+/** Write a secret's bytes as hexadecimal text into a new secret: two digits a byte, in lower case, without an end mark.
+ *
+ *  out    *out:   the handle
+ *  in     s:      a live secret, not open for writing; stays as it is
+ *         flags:  as keepmum_create()
+ *  returns 0; KEEPMUM_EINVAL; KEEPMUM_ETOOBIG; else what keepmum_open_read() and keepmum_create() return
+ *  threads: any; cost: keepmum_create(), two brackets and a keepmum_resize(); time depends on the size alone, registers are cleared */
+KEEPMUM_CHECKED int keepmum_to_hex(keepmum_secret *out, keepmum_secret s, unsigned flags);
+
+/** Read hexadecimal text, of either case, into a new secret.
+ *
+ *  returns KEEPMUM_EINVAL also where the text is anything but pairs of hexadecimal digits: no space, no end of line. Nothing is made then
+ *  else as keepmum_to_hex(); for text that is right, time depends on the size alone */
+KEEPMUM_CHECKED int keepmum_from_hex(keepmum_secret *out, keepmum_secret s, unsigned flags);
+
+/** Write a secret's bytes as base64 text into a new secret, in one line, without an end mark.
+ *
+ *  in     flags:  as keepmum_create(); KEEPMUM_BASE64_URL for the alphabet of URLs, which then has no padding; without it the standard
+ *                 alphabet, padded with '='
+ *  else as keepmum_to_hex() */
+KEEPMUM_CHECKED int keepmum_to_base64(keepmum_secret *out, keepmum_secret s, unsigned flags);
+
+/** Read base64 text into a new secret. There is one text for each secret: padding must be there, or with KEEPMUM_BASE64_URL not be there, and
+ *  bits that stand for nothing must be 0.
+ *
+ *  returns KEEPMUM_EINVAL also where the text is not such: other characters, spaces, line ends. Nothing is made then
+ *  else as keepmum_from_hex(), with flags as keepmum_to_base64() */
+KEEPMUM_CHECKED int keepmum_from_base64(keepmum_secret *out, keepmum_secret s, unsigned flags);
+
 /** Fill a secret with random bytes from the kernel.
  *
  *  in     s:  a live, closed secret
