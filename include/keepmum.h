@@ -333,11 +333,18 @@ KEEPMUM_CHECKED int keepmum_set_lock_budget(size_t n_bytes);
 #define KEEPMUM_NO_NEW_PRIVS 1u  /* also prctl(PR_SET_NO_NEW_PRIVS) */
 #define KEEPMUM_LOCK_PROCESS 2u  /* also mlockall(MCL_CURRENT | MCL_FUTURE): everything, not only secrets */
 
+#define KEEPMUM_WIPE_ON_CRASH 4u /* cores stay allowed, but no key is in them: see keepmum_harden_process() */
+
 /** Harden the process: not dumpable (no core, no ptrace or /proc/PID/mem by the same user), core size 0.
  *
- *  in     flags:  0, or KEEPMUM_NO_NEW_PRIVS, KEEPMUM_LOCK_PROCESS
- *  returns 0; KEEPMUM_EINVAL; KEEPMUM_ENODUMP, KEEPMUM_ENOLOCK (also where the limit is too small), KEEPMUM_ESYSTEM: what was done before
- *         the failing step stays done
+ *  in     flags:  0, or KEEPMUM_NO_NEW_PRIVS, KEEPMUM_LOCK_PROCESS, KEEPMUM_WIPE_ON_CRASH
+ *  returns 0; KEEPMUM_EINVAL; KEEPMUM_ENODUMP, KEEPMUM_ENOLOCK (also where the limit is too small), KEEPMUM_ESYSTEM, KEEPMUM_ENOTSUP
+ *         (KEEPMUM_WIPE_ON_CRASH on a CPU that is neither x86-64 nor aarch64): what was done before the failing step stays done
+ *  With KEEPMUM_WIPE_ON_CRASH the process stays dumpable, for those who need core files of their crashes, and handlers stand in for the
+ *         signals that write one (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT, SIGQUIT, SIGXCPU, SIGXFSZ) where the application
+ *         has none: the registers of all threads are cleared, but for those that say where they were, secrets are wiped, and the signal
+ *         strikes again at the same place. Signal, cause and frames in the core are the true ones. What stands on the stacks of plain calls is not
+ *         touched. Not reached: a thread that blocks SIGSEGV, a stack overflow without sigaltstack()
  *  threads: any; before the first secret exists. A later exec of another program undoes non-dumpable */
 KEEPMUM_CHECKED int keepmum_harden_process(unsigned flags);
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static _Atomic(void (*)(const char *)) fatal_hook;
-static _Atomic(void (*)(void)) fatal_stop;
+static _Atomic(void (*)(void)) fatal_stop, fatal_end;
 
 void fatal_set_hook(void (*hook)(const char *sentence))
 {
@@ -25,6 +25,11 @@ void fatal_set_hook(void (*hook)(const char *sentence))
 void fatal_set_stop(void (*stop)(void))
 {
         atomic_store(&fatal_stop, stop);
+}
+
+void fatal_set_end(void (*end)(void))
+{
+        atomic_store(&fatal_end, end);
 }
 
 static void write_sentence(const char *sentence)
@@ -44,7 +49,7 @@ _Noreturn void fatal(const char *sentence)
 {
         void (*hook)(const char *) = atomic_exchange(&fatal_hook, NULL); /* once, also if the hook itself ends up here */
 
-        void (*stop)(void) = atomic_load(&fatal_stop);
+        void (*stop)(void) = atomic_load(&fatal_stop), (*end)(void) = atomic_load(&fatal_end);
         sigset_t all;
 
         if (stop != NULL)
@@ -55,5 +60,7 @@ _Noreturn void fatal(const char *sentence)
         pthread_sigmask(SIG_SETMASK, &all, NULL);
         write_sentence(sentence);
         signal(SIGABRT, SIG_DFL);
+        if (end != NULL)
+                end();
         abort();
 }

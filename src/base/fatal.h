@@ -7,6 +7,8 @@ _Noreturn void fatal(const char *sentence);
 void fatal_set_hook(void (*hook)(const char *sentence));
 /* Runs before the hook: makes sure that nothing works any more if the hook leaves by longjmp. */
 void fatal_set_stop(void (*stop)(void));
+/* Runs last, when SIGABRT has its default action: may give it another one that cannot resume. */
+void fatal_set_end(void (*end)(void));
 
 /* A fact that keeps a secret safe; in every build. Nothing with a side effect goes inside. */
 #define must(cond, sentence)                                \

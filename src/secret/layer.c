@@ -2,6 +2,7 @@
 #include "secret/layer.h"
 
 #include "base/fatal.h"
+#include "os/crash.h"
 #include "os/page.h"
 #include "os/process.h"
 #include "pool/pool.h"
@@ -47,13 +48,21 @@ int keepmum_set_lock_budget(size_t n_bytes)
         return err != 0 ? err : pool_set_lock_budget(n_bytes);
 }
 
+static int forbid_cores(void)
+{
+        int err = process_forbid_dump();
+
+        return err != 0 ? err : process_forbid_core();
+}
+
 int keepmum_harden_process(unsigned flags)
 {
         int err;
 
-        if (flags & ~(KEEPMUM_NO_NEW_PRIVS | KEEPMUM_LOCK_PROCESS))
+        if (flags & ~(KEEPMUM_NO_NEW_PRIVS | KEEPMUM_LOCK_PROCESS | KEEPMUM_WIPE_ON_CRASH))
                 return KEEPMUM_EINVAL;
-        if ((err = process_forbid_dump()) != 0 || (err = process_forbid_core()) != 0)
+        err = flags & KEEPMUM_WIPE_ON_CRASH ? crash_catch(keepmum_wipe_all) : forbid_cores();
+        if (err != 0)
                 return err;
         if (flags & KEEPMUM_NO_NEW_PRIVS && (err = process_forbid_new_privs()) != 0)
                 return err;
