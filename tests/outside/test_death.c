@@ -426,7 +426,7 @@ static int return_at_once(void *arg)
         return arg != NULL;
 }
 
-static void leave_a_clean_call_by_longjmp(void)
+__attribute__((unused)) static void leave_a_clean_call_by_longjmp(void)
 {
         if (setjmp(outside) == 0)
                 expect_int(keepmum_call_clean(NULL, jump_out, &outside, 0), 0);
@@ -613,8 +613,10 @@ static const struct row {
         FAULTS(read_after_the_last_reader_of_a_destroyed_one),
         FAULTS(read_after_the_last_reader_of_one_never_written),
         FAULTS(read_the_old_place_after_a_resize),
-#if MOVED_CALL_IS_THERE
+#if MOVED_CALL_IS_THERE && !IS_SANITIZED /* ASan has words of its own for a longjmp from another stack */
         ABORTS(leave_a_clean_call_by_longjmp, "a clean call was left by longjmp"),
+#endif
+#if MOVED_CALL_IS_THERE
         FAULTS(use_more_stack_than_there_is),
         FAULTS(use_more_stack_than_the_largest),
 #endif
