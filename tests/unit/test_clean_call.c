@@ -224,12 +224,13 @@ static _Noreturn int exit_thread(void *arg)
 static _Noreturn int wait_for_cancellation(void *arg)
 {
         make_dirty();
-        *(volatile bool *)arg = true;
+        atomic_store((atomic_bool *)arg, true);
         for (;;)
                 pause();
 }
 
-static volatile bool is_waiting, was_clean_and_unblocked;
+static atomic_bool is_waiting;
+static volatile bool was_clean_and_unblocked;
 
 static void note_state(void *arg)
 {
@@ -271,7 +272,7 @@ static void so_does_the_cancellation_of_a_thread(void **state)
         (void)state;
         was_clean_and_unblocked = false;
         assert_ok(pthread_create(&thread, NULL, run_and_leave, &fn));
-        while (!is_waiting)
+        while (!atomic_load(&is_waiting))
                 usleep(1000);
         assert_ok(pthread_cancel(thread));
         assert_ok(pthread_join(thread, &value));
