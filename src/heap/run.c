@@ -49,6 +49,7 @@ static void give(struct heap_range *r, size_t first, size_t n_leaves)
 {
         struct shelf *s = shelf_of(r);
 
+        tools_look((char *)r->base + first * HEAP_LEAF, n_leaves * HEAP_LEAF); /* free runs are looked at, and become other things */
         s->free_leaves += n_leaves;
         s->dirty_leaves += dirt_count(r, first, n_leaves);
         join_and_put(r, &first, &n_leaves);
@@ -195,7 +196,6 @@ void run_give(void *at)
                 dirt_set(r, first, n_leaves);
         shelf_unmark(r, first);
         shelf_unmark(r, first + n_leaves - 1);
-        tools_look(at, n_leaves * HEAP_LEAF); /* free runs are looked at, and become other things */
         give(r, first, n_leaves);
         heap_unlock(&lock);
 }
@@ -264,6 +264,7 @@ void run_count(struct run_counts *counts)
 {
         *counts = (struct run_counts){0};
         heap_lock(&lock);
+        counts->books_bytes = range_books_bytes();
         for (const struct heap_range *r = heap_ranges; r < heap_ranges + HEAP_RANGES && r->base != 0; r++) {
                 const struct shelf *s = shelf_of(r);
 

@@ -39,7 +39,7 @@ void run_cut(void *at, size_t n_kept_leaves);
 size_t run_trim(void);
 
 struct run_counts {
-        uint64_t from_kernel, free_bytes, dirty_bytes, n_free_runs;
+        uint64_t from_kernel, free_bytes, dirty_bytes, n_free_runs, books_bytes;
 };
 void run_count(struct run_counts *counts);
 /* Calls with every run that is in use, lowest first, the lock held: for heap/survey.c. */

@@ -145,6 +145,13 @@ static void slab_unmake(struct class_store *store, struct slab *s)
         run_give(s->base);
 }
 
+/* One store that changes nothing. */
+static void leaf_touch(char *at)
+{
+        tools_look(at, 1);
+        __atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+}
+
 /* The next slots of a slab become free for the first time. A byte of each of their pages is written, so that the look for
  * writes after free, which reads first, does not cost a second page fault. */
 static void slab_open_more(struct slab *s)
@@ -162,7 +169,7 @@ static void slab_open_more(struct slab *s)
         s->n_opened = (uint16_t)end;
         last = s->base + (size_t)end * s->slot_bytes - 1;
         for (page = s->base + size_round_up((size_t)from * s->slot_bytes, HEAP_LEAF); page <= last; page += HEAP_LEAF)
-                __atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+                leaf_touch(page);
 }
 
 static uint32_t leaves_of(const struct slab *s, uint32_t slot)
@@ -179,7 +186,7 @@ static void leaves_retake(struct class_store *store, struct slab *s, uint32_t sl
 
         s->purged &= ~wanted;
         for (; wanted != 0; wanted &= wanted - 1) {
-                __atomic_fetch_or(s->base + (size_t)__builtin_ctz(wanted) * HEAP_LEAF, 0, __ATOMIC_RELAXED);
+                leaf_touch(s->base + (size_t)__builtin_ctz(wanted) * HEAP_LEAF);
                 store->n_retaken++;
                 n_held++;
         }
@@ -349,6 +356,7 @@ static void slab_recover(struct slab *s)
         for (uint32_t slot = 0; slot < s->n_opened && s->n_slots > 0; slot++) {
                 if (s->slack[slot] != 0 || slot_is_free(s, slot))
                         continue;
+                tools_look(s->base + (size_t)slot * s->slot_bytes, s->slot_bytes);
                 zero_clear(s->base + (size_t)slot * s->slot_bytes, s->slot_bytes);
                 slot_give(store, s, slot);
         }

@@ -68,7 +68,7 @@ void keepmum_heap_stats(uint64_t *values, size_t n_values)
                         values[i] = runs.from_kernel + large.live_bytes + large.cached_bytes;
                         break;
                 case KEEPMUM_HEAP_STAT_BOOKS:
-                        values[i] = books_bytes() + range_books_bytes() + large.table_bytes;
+                        values[i] = books_bytes() + runs.books_bytes + large.table_bytes;
                         break;
                 case KEEPMUM_HEAP_STAT_SLABS:
                         values[i] = totals.slab_bytes;

@@ -25,8 +25,8 @@
 #define IS_THREAD_SANITIZED 0
 #endif
 
-/* Where AddressSanitizer or valgrind was told of the blocks they see a misuse first, and say so in their own words. */
-#if defined KEEPMUM_CHECKS && (defined __SANITIZE_ADDRESS__ || defined HAVE_VALGRIND)
+/* Where AddressSanitizer was told of the blocks it sees a misuse first, and says so in its own words. */
+#if defined KEEPMUM_CHECKS && defined __SANITIZE_ADDRESS__
 #define HAS_OTHER_WATCHERS 1
 #elif defined KEEPMUM_CHECKS && defined __has_feature
 #if __has_feature(address_sanitizer)
