@@ -18,7 +18,7 @@
 #define UNSEEN __attribute__((no_sanitize("address", "undefined"), noinline))
 
 enum { MOST_MISUSES = 8, ROUNDS = 50000, CODE_OF_SENTENCE = 100, CODE_OF_OTHER = 99 };
-enum { SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 512 * 1024, SLAB_BYTES = 64 * 1024 };
+enum { SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 1024 * 1024, SLAB_BYTES = 64 * 1024 };
 
 /* How a misuse may end. */
 enum ending {

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 512 * 1024, KEPT_ERRNO = EXDEV, CHILD_SECONDS = 20 };
+enum { SMALL_EDGE = 16 * 1024, MEDIUM_EDGE = 1024 * 1024, KEPT_ERRNO = EXDEV, CHILD_SECONDS = 20 };
 
 struct world world;
 

@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { PARKED_MAX = 4, GUARDED_EVERY = 1000, REFILL_BYTES = 8192 };
+enum { PARKED_MAX = 4, GUARDED_EVERY = 1000, GUARDED_OFTEN = 64, GUARDED_SELDOM = 8, REFILL_BYTES = 8192 };
 
 __thread struct cache *cache_here;
 static __thread uint8_t n_rounds;  /* of destructors that this thread has seen */
@@ -30,7 +30,13 @@ static bool has_thread_end;
 
 void cache_plan_guarded(struct cache *c)
 {
-        c->until_guarded = 1 + cache_random(c) % (2 * GUARDED_EVERY - 1);
+        uint32_t every = GUARDED_EVERY;
+
+        if (c->n_guarded < GUARDED_OFTEN)
+                c->n_guarded++;
+        else
+                every *= GUARDED_SELDOM;
+        c->until_guarded = 1 + cache_random(c) % (2 * every - 1);
 }
 
 /* The lock is held. A parked one if there is one, then an empty one, then a new one. */

@@ -18,6 +18,7 @@ enum { CACHE_SLOTS = 64, CACHE_QUARANTINE_BYTES = 128 * 1024 };
 struct cache {
         uint64_t random_state;
         uint32_t until_guarded;    /* allocations until one stands against a guard page */
+        uint32_t n_guarded;        /* how often that was, at first */
         uint32_t quarantine_bytes;
         bool is_used;              /* belongs to a living thread */
         bool is_parked;            /* belongs to nobody, but holds slots */
@@ -47,7 +48,8 @@ bool cache_refill(struct cache *c, uint32_t class);
 void cache_flush(struct cache *c, uint32_t class);
 /* Gives all it holds to the central store. */
 void cache_empty(struct cache *c);
-/* Sets until_guarded anew, at random. */
+/* Sets until_guarded anew, at random: about every thousandth, and later, where a thread allocates by the hundred thousand, every eight
+ * thousandth: two changes of a page's protection, which other running threads are interrupted for, cost more than 500 allocations. */
 void cache_plan_guarded(struct cache *c);
 
 void cache_start(void); /* once, before any other */

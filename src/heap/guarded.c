@@ -185,8 +185,8 @@ bool guarded_free(void *p)
                 fatal(damage);
         tools_freed(p, pages[i].n_bytes);
         tools_look(p, pages[i].n_bytes); /* closed, a use faults */
-        zero_clear(page_at(i), page_bytes());
-        (void)page_set_none(page_at(i), page_bytes()); /* refused at the limit of mappings: open, but clear */
+        if (!page_empty(page_at(i), page_bytes())) /* refused at the limit of mappings: open, but clear */
+                zero_clear(page_at(i), page_bytes());
         change_state(i, GUARDED_FREED);
         errno = kept;
         return true;

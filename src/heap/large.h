@@ -1,4 +1,4 @@
-/* Large blocks: more than 512 KiB, a mapping each, between two untouchable pages.
+/* Large blocks: more than 1 MiB, a mapping each, between two untouchable pages.
  *
  * What is known of them stands in a hash table out of line. After a free the addresses wait closed and empty, so that a use faults, and
  * the memory waits cleared under other addresses (heap/large_cache.h). The slack up to the page's end carries canaries

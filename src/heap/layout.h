@@ -8,7 +8,7 @@ enum {
         HEAP_UNIT_LEAVES = HEAP_UNIT / HEAP_LEAF,
         HEAP_STEP = 1024 * 1024,     /* by which ranges grow and shrink */
         HEAP_SMALL_MAX = 16 * 1024,  /* largest slot; the payload is at least one byte less */
-        HEAP_MEDIUM_MAX = 512 * 1024 /* largest run handed out; the payload is at least one byte less */
+        HEAP_MEDIUM_MAX = 1024 * 1024 /* largest run handed out; the payload is at least one byte less */
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Medium blocks: more than 16 KiB and up to 512 KiB, a run of leaves each.
+/* Medium blocks: more than 16 KiB and up to 1 MiB, a run of leaves each.
  *
  * The slack (at least one byte) carries canaries as in heap/canary.h, and what of it is neither is zero and checked too.
  * errno: ENOMEM when NULL is returned; kept otherwise. Misuse ends the process with a sentence of heap/misuse.h. */

@@ -53,7 +53,7 @@ static inline void resize(struct block *b, size_t n_bytes)
         fill(p, n_bytes, b->seed);
 }
 
-static const size_t sizes[] = {0, 40, 1000, 10000, 17000, 70000, 300000, 520000, 526000, 600000};
+static const size_t sizes[] = {0, 40, 1000, 10000, 17000, 70000, 300000, 1040000, 1060000, 1200000};
 
 static inline void *work_in_a_thread(void *unused)
 {

@@ -10,7 +10,7 @@
 #include <time.h>
 
 static const size_t known_sizes[] = {1,     40, 100,   250, 1000,   40,  3000, 16,
-                                     10000, 64, 20000, 300, 100000, 500, 40,   600000};
+                                     10000, 64, 20000, 300, 100000, 500, 40,   1200000};
 
 static inline uint64_t next_random(uint64_t *state)
 {

@@ -222,7 +222,7 @@ static enum end end_of(const struct row *row, size_t n_bytes)
 {
         if (row->is_guarded && n_bytes + 16 > page())
                 return NOT_HERE;
-        return n_bytes < 16384 ? row->small : n_bytes < 524288 ? row->medium : row->large;
+        return n_bytes < 16384 ? row->small : n_bytes < 1048576 ? row->medium : row->large;
 }
 
 static void do_it(void *arg)
@@ -328,7 +328,7 @@ static void a_byte_past_the_end_is_found_at_every_size(void **state)
                 some_size = i < 64 ? i : border - i / 64 % 3;
                 e = forked_run(overrun_some_size, NULL);
                 if (!is_said(e.said, HEAP_OVERRUN) &&
-                    !(e.signal_number == SIGSEGV && some_size >= 524288 && some_size % page() == 0))
+                    !(e.signal_number == SIGSEGV && some_size >= 1048576 && some_size % page() == 0))
                         fail_msg("a write to byte %zu of %zu: exit code %d, signal %d, said: %s", some_size, some_size,
                                  e.exit_code, e.signal_number, e.said);
                 n_tried++;

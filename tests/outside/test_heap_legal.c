@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static const size_t sizes[] = {0, 1, 15, 16, 40, 1000, 4080, 16383, 16384, 300000, 524287, 524288, 2000000};
+static const size_t sizes[] = {0, 1, 15, 16, 40, 1000, 4080, 16383, 16384, 300000, 1048575, 1048576, 2000000};
 
 static void give_null(size_t n_bytes)
 {

@@ -8,7 +8,7 @@
 #define TOO_MUCH ((size_t)PTRDIFF_MAX + 1)
 
 static const size_t sizes[] = {0,     1,     15,     16,     17,     40,      100,    1000, 4095, 4096,
-                               16383, 16384, 100000, 300000, 524288, 1000000, 5000000};
+                               16383, 16384, 100000, 300000, 1048576, 1000000, 5000000};
 
 static void assert_refused(const void *p, int error)
 {

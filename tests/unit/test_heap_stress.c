@@ -84,7 +84,7 @@ static bool holds(const struct item *it)
 
 static size_t some_size(unsigned *x)
 {
-        static const size_t edges[] = {15, 16, 127, 128, 4079, 4080, 4095, 4096, 16383, 16384, 65535, 524287, 524288};
+        static const size_t edges[] = {15, 16, 127, 128, 4079, 4080, 4095, 4096, 16383, 16384, 65535, 1048575, 1048576};
         unsigned kind = next_random(x) % 64;
 
         if (kind < 40)
