@@ -262,7 +262,7 @@ static void small_resize(struct slab *s, uint32_t slot, void *block, size_t n_by
         tools_look(block, slot_bytes);
         if (unlikely(!canary_is_sound(block, slot_bytes, slack)))
                 fatal(HEAP_OVERRUN);
-        zero_clear((char *)block + kept, slot_bytes - kept);
+        zero_clear((char *)block + kept, slot_bytes - kept - 1); /* the last byte is canary before and after: heap/canary.h */
         slack = slot_bytes - (uint32_t)n_bytes;
         canary_set(block, slot_bytes, slack);
         atomic_store_explicit(&s->slack[slot], (uint16_t)slack, memory_order_release);

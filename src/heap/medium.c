@@ -143,13 +143,12 @@ void medium_flush(void)
 
 static void *take(size_t n_leaves, size_t align_leaves)
 {
-        bool is_clean;
-        void *p = run_take(n_leaves, align_leaves, RUN_MEDIUM, &is_clean);
+        void *p = run_take(n_leaves, align_leaves, RUN_MEDIUM);
 
         if (p != NULL)
                 return p;
         medium_flush();
-        return run_take(n_leaves, align_leaves, RUN_MEDIUM, &is_clean);
+        return run_take(n_leaves, align_leaves, RUN_MEDIUM);
 }
 
 void *medium_allocate(size_t n_bytes, size_t alignment)
@@ -288,6 +287,13 @@ bool medium_resize(void *p, size_t n_bytes)
 
 /* ---- looking at what others may be changing ---- */
 
+/* The lock is run_each()'s; the program's hook may allocate. */
+static _Noreturn void die_looking(const char *sentence)
+{
+        run_unlock();
+        fatal(sentence);
+}
+
 void medium_check(const void *p, size_t run_bytes)
 {
         const struct heap_range *r;
@@ -297,11 +303,11 @@ void medium_check(const void *p, size_t run_bytes)
         if (tools_watch())
                 return;
         if (state_of(node) == WAITING && !dirt_holds_zero(r, (char *)r->base + ((uintptr_t)p - r->base), run_bytes / HEAP_LEAF))
-                fatal(HEAP_WRITE_AFTER_FREE);
+                die_looking(HEAP_WRITE_AFTER_FREE);
         if (change_live(node, LOOKED_AT) != LIVE)
                 return;
         if (!slack_is_sound(p, run_bytes, node->next))
-                fatal(HEAP_OVERRUN);
+                die_looking(HEAP_OVERRUN);
         set_state(node, LIVE);
 }
 

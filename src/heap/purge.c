@@ -150,9 +150,11 @@ size_t purge_all(struct heap_range *r)
         size_t n_bytes = 0, all = range_leaves(r);
 
         if (all > 0 && r->nodes[all - 1].use == RUN_FREE) {
-                size_t n = r->nodes[all - 1].n_leaves, n_kept = n == all ? HEAP_UNIT_LEAVES : 0;
+                size_t n = r->nodes[all - 1].n_leaves, n_kept;
 
                 must(n <= all && shelf_length(r, all - n, RUN_FREE) == n, HEAP_DAMAGED);
+                /* Something of ours stays above what is not: its owner may take the break back below it otherwise. */
+                n_kept = n == all || r->nodes[all - n - 1].use == RUN_NOT_OURS ? HEAP_UNIT_LEAVES : 0;
                 n_bytes = trim(r, all - n, n, n_kept);
         }
         return n_bytes + purge(r, 0, 1) * HEAP_LEAF;

@@ -11,6 +11,8 @@
 #include "os/brk.h"
 #include "os/page.h"
 
+#include <errno.h>
+
 #define MIB ((size_t)1 << 20)
 #define BREAK_MAX (65536 * MIB)    /* of the break, beyond it mappings follow */
 #define MAPPING_FIRST (1024 * MIB) /* each further one is twice as large */
@@ -207,12 +209,15 @@ bool range_shrink(struct heap_range *r, size_t n_bytes)
 {
         size_t was = r->n_bytes;
         uintptr_t top = r->base + was;
+        int kept = errno;
+        bool is_done;
 
         if (r->is_break && (!brk_may_move() || brk_top() != top))
                 return false;
         __atomic_store_n(&r->n_bytes, was - n_bytes, __ATOMIC_RELEASE);
-        if (r->is_break ? brk_shrink(top, n_bytes) : page_vacate((char *)top - n_bytes, n_bytes) == 0)
-                return true;
-        __atomic_store_n(&r->n_bytes, was, __ATOMIC_RELEASE);
-        return false;
+        is_done = r->is_break ? brk_shrink(top, n_bytes) : page_vacate((char *)top - n_bytes, n_bytes) == 0;
+        errno = kept;
+        if (!is_done)
+                __atomic_store_n(&r->n_bytes, was, __ATOMIC_RELEASE);
+        return is_done;
 }

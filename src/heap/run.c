@@ -147,7 +147,7 @@ static bool grow_any(size_t n_leaves)
 
 /* ---- taking and giving ---- */
 
-static void *take(size_t n_leaves, size_t align_leaves, enum run_use use, bool *is_clean)
+static void *take(size_t n_leaves, size_t align_leaves, enum run_use use)
 {
         struct heap_range *r;
         size_t first, at;
@@ -158,16 +158,15 @@ static void *take(size_t n_leaves, size_t align_leaves, enum run_use use, bool *
         carve(r, first, at, n_leaves);
         shelf_mark(r, at, n_leaves, use);
         NODE_PUT(r->nodes[at].previous, ++serial);
-        *is_clean = dirt_count(r, at, n_leaves) == 0;
         return (char *)r->base + at * HEAP_LEAF;
 }
 
-void *run_take(size_t n_leaves, size_t align_leaves, enum run_use use, bool *is_clean)
+void *run_take(size_t n_leaves, size_t align_leaves, enum run_use use)
 {
         void *at;
 
         heap_lock(&lock);
-        at = take(n_leaves, align_leaves, use, is_clean);
+        at = take(n_leaves, align_leaves, use);
         heap_unlock(&lock);
         return at;
 }
@@ -317,8 +316,10 @@ static bool check_free(void *context, const struct heap_range *r, size_t first, 
         if (r->nodes[first].use != RUN_FREE)
                 return true;
         must(end == range_leaves(r) || r->nodes[end].use != RUN_FREE, HEAP_DAMAGED);
-        if (!dirt_holds_zero(r, (char *)r->base + first * HEAP_LEAF, n_leaves))
+        if (!dirt_holds_zero(r, (char *)r->base + first * HEAP_LEAF, n_leaves)) {
+                heap_unlock(&lock); /* the program's hook may allocate */
                 fatal(HEAP_WRITE_AFTER_FREE);
+        }
         return true;
 }
 

@@ -25,9 +25,9 @@ struct run_node {
 
 enum run_use { RUN_NOT_OURS, RUN_FREE, RUN_SLAB, RUN_MEDIUM };
 
-/* n_leaves in one piece, its start at a multiple of align_leaves (a power of two) in the address space. *is_clean: no leaf was touched
- * since the kernel gave it. NULL without memory, errno then undefined. */
-void *run_take(size_t n_leaves, size_t align_leaves, enum run_use use, bool *is_clean);
+/* n_leaves in one piece, its start at a multiple of align_leaves (a power of two) in the address space. NULL without memory, errno
+ * then undefined. */
+void *run_take(size_t n_leaves, size_t align_leaves, enum run_use use);
 /* Of the whole run that starts there; its bytes are all zero. Keeps errno. Of a slab each leaf counts as touched, of a medium run
  * those that heap/dirt.h says. */
 void run_give(void *at);

@@ -1,10 +1,10 @@
 /* The central store: for each size class a list of slabs that have slots to give, under the class's lock.
  *
  * Slots leave it and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a page at a time: a
- * program that needs ten blocks of a class touches no 64 KiB for them. A slab that is empty becomes a free run; of slabs that a few
- * survivors hold, the pages without any are given back to the kernel each time the slabs hold a MiB more, or a sixteenth:
- * other sizes then need the memory. If half of these pages are wanted again soon, the next time comes later. Book-keeping of a slab that went is kept for the next one of the class. Lock order: class, then runs
- * or books. */
+ * program that needs ten blocks of a class touches no 64 KiB for them. A slab that is empty becomes a free run. Of slabs that a few
+ * survivors hold, the pages without any are given back to the kernel each time the slabs hold a MiB more, or a sixteenth: other
+ * sizes then need the memory. If half of these pages are wanted again soon, the next time comes later. Book-keeping of a slab that
+ * went is kept for the next one of the class. Lock order: class, then runs or books. */
 #include "heap/slab.h"
 
 #include "base/fatal.h"
@@ -27,12 +27,13 @@ struct class_store {
         struct heap_lock lock;
         struct slab *listed; /* slabs that have slots to give */
         uint32_t n_empty;    /* of these, slabs none of whose slots is out */
-        void *spare_books;   /* of slabs that went, linked through their first word */
+        uint64_t *spare_bitmaps; /* of slabs that went, linked through their first word; the slots' words before them stay 0 */
         uint32_t n_retaken;  /* leaves that were purged and are in use again */
 } __attribute__((aligned(64)));
 
 static struct class_store stores[SLAB_CLASSES];
 static _Atomic uint32_t n_held, purge_at = PURGE_EVERY; /* leaves of all slabs that are not purged */
+static atomic_flag is_purging = ATOMIC_FLAG_INIT;
 const uint8_t slab_class_of_step[HEAP_SMALL_MAX / 16 + 1] = {
         [0 ... 1] = 0, [2] = 1, [3] = 2, [4] = 3, [5] = 4, [6] = 5, [7] = 6, [8] = 7, [9 ... 10] = 8,
         [11 ... 12] = 9, [13 ... 14] = 10, [15 ... 16] = 11, [17 ... 20] = 12, [21 ... 24] = 13, [25 ... 28] = 14,
@@ -79,22 +80,22 @@ static void list_remove(struct class_store *store, struct slab *s)
         s->is_listed = false;
 }
 
-/* The slots' words, then the bitmap. */
+/* The slots' words, then the bitmap. Others may still be looking at the words of a slab that went: only the bitmap is linked through. */
 static char *books_for(struct class_store *store, uint32_t n_slots)
 {
-        void **spare = store->spare_books;
+        uint64_t *spare = store->spare_bitmaps;
 
         if (spare == NULL)
                 return books_take(slack_bytes(n_slots) + bitmap_words(n_slots) * 8);
-        store->spare_books = *spare;
-        *spare = NULL;
-        return (char *)spare;
+        store->spare_bitmaps = (uint64_t *)(uintptr_t)*spare;
+        *spare = 0;
+        return (char *)spare - slack_bytes(n_slots);
 }
 
-static void books_keep(struct class_store *store, void *books)
+static void books_keep(struct class_store *store, uint64_t *bitmap)
 {
-        *(void **)books = store->spare_books;
-        store->spare_books = books;
+        *bitmap = (uintptr_t)store->spare_bitmaps;
+        store->spare_bitmaps = bitmap;
 }
 
 static bool slab_make(struct class_store *store, uint32_t class)
@@ -103,14 +104,13 @@ static bool slab_make(struct class_store *store, uint32_t class)
         char *books = books_for(store, n_slots);
         const struct heap_range *r;
         struct slab *s;
-        bool is_clean;
         char *base;
 
         if (books == NULL)
                 return false;
-        base = run_take(HEAP_UNIT_LEAVES, HEAP_UNIT_LEAVES, RUN_SLAB, &is_clean);
+        base = run_take(HEAP_UNIT_LEAVES, HEAP_UNIT_LEAVES, RUN_SLAB);
         if (base == NULL) {
-                books_keep(store, books);
+                books_keep(store, (uint64_t *)(void *)(books + slack_bytes(n_slots)));
                 return false;
         }
         r = range_find(base);
@@ -141,7 +141,7 @@ static void slab_unmake(struct class_store *store, struct slab *s)
         n_held -= HEAP_UNIT_LEAVES - (uint32_t)__builtin_popcount(s->purged);
         atomic_store_explicit(&s->n_slots, 0, memory_order_release);
         memset(s->bitmap, 0, bitmap_words(n_slots) * 8);
-        books_keep(store, s->slack);
+        books_keep(store, s->bitmap);
         run_give(s->base);
 }
 
@@ -258,11 +258,10 @@ static uint32_t slab_purge(struct slab *s)
 /* With no lock held. Of two threads that come at once one goes on. */
 static void purge(void)
 {
-        static atomic_flag is_busy = ATOMIC_FLAG_INIT;
         static uint32_t n_purged, patience;
         uint32_t n_retaken = 0, all, more;
 
-        if (page_bytes() != HEAP_LEAF || atomic_flag_test_and_set(&is_busy))
+        if (page_bytes() != HEAP_LEAF || atomic_flag_test_and_set(&is_purging))
                 return;
         for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
                 heap_lock(&stores[class].lock);
@@ -284,7 +283,7 @@ static void purge(void)
         all = n_held;
         more = all / 16 > PURGE_EVERY ? all / 16 : PURGE_EVERY;
         purge_at = all + (more << patience);
-        atomic_flag_clear(&is_busy);
+        atomic_flag_clear(&is_purging);
 }
 
 /* ---- taking and giving ---- */
@@ -408,6 +407,7 @@ static void slot_check(const struct slab *s, uint32_t slot)
                 if (look >= LOOKS / 2)
                         process_nap();
         }
+        run_unlock(); /* of run_each(): the program's hook may allocate */
         fatal(slack != 0 ? HEAP_OVERRUN : HEAP_WRITE_AFTER_FREE);
 }
 
@@ -468,4 +468,5 @@ void slab_lock_renew(void)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++)
                 heap_lock_renew(&stores[class].lock);
+        atomic_flag_clear(&is_purging); /* the thread that was at it is not in the child */
 }

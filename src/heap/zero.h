@@ -41,7 +41,7 @@ static inline void zero_clear_short(void *at, size_t n_bytes)
         size_t last = n_bytes / 16 - 1;
 
         if (n_bytes <= 64) {
-                v[0] = v[last / 2] = v[(last + 1) / 2] = (zero_vector){0, 0};
+                v[0] = v[last / 2] = v[last * 3 / 4] = (zero_vector){0, 0}; /* none of them the last, but for a length of 16 */
         } else {
                 v[0] = v[1] = v[2] = v[3] = v[last - 1] = v[last - 2] = v[last - 3] = (zero_vector){0, 0};
                 if (n_bytes > 128) {

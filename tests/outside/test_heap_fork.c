@@ -240,9 +240,33 @@ static void children_of_a_busy_process_have_a_whole_heap(void **state)
 TEST_IN_CHILD(atfork_handlers_may_allocate, allocate_in_atfork_handlers, NULL)
 TEST_IN_CHILD(a_child_may_be_the_first_to_use_it, fork_before_any_use, NULL)
 TEST_IN_CHILD(a_handler_of_fork_may_be_the_first_to_use_it, fork_before_any_use, &n_handled)
+/* Who owns the top of the break, after all above it was trimmed, may give it back. */
+static void give_the_break_back(void *arg)
+{
+        char *blocks[64], *mine;
+
+        (void)arg;
+        keepmum_heap_free(keepmum_heap_malloc(100000));
+        mine = sbrk(65536);
+        expect(mine != (char *)-1);
+        for (int round = 0; round < 2; round++) {
+                for (size_t i = 0; i < n_of(blocks); i++)
+                        memset(blocks[i] = keepmum_heap_malloc(100000), 'b', 100000);
+                for (size_t i = 0; i < n_of(blocks); i++)
+                        keepmum_heap_free(blocks[i]);
+                keepmum_heap_trim();
+                if (mine != NULL && sbrk(0) == mine + 65536)
+                        expect(sbrk(-65536) != (void *)-1);
+                mine = NULL;
+        }
+        keepmum_heap_check();
+}
+
+TEST_IN_CHILD(a_step_of_the_break_may_be_given_back_after_a_trim, give_the_break_back, NULL)
 TEST_IN_CHILD(others_may_use_the_break_too, share_the_break, NULL)
 
 static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_of_the_break_may_be_given_back_after_a_trim),
         cmocka_unit_test(children_of_a_busy_process_have_a_whole_heap),
         cmocka_unit_test(atfork_handlers_may_allocate),
         cmocka_unit_test(a_child_may_be_the_first_to_use_it),

@@ -195,16 +195,97 @@ static void look_while_others_work(void *arg)
         keepmum_heap_check();
 }
 
+/* ---- neighbours: a slot is resized in place while the one above it is freed ---- */
+
+enum { NEIGHBOURS = 2048, SIDES = 4, SIDE_SECONDS = 3 };
+static char *neighbours[NEIGHBOURS];
+static atomic_bool is_over;
+
+static void *resize_the_lower(void *first)
+{
+        while (!is_over)
+                for (size_t i = *(size_t *)first * 2; i < NEIGHBOURS; i += 2 * SIDES) {
+                        neighbours[i] = keepmum_heap_realloc(neighbours[i], 47);
+                        memset(neighbours[i], 'y', 47);
+                        neighbours[i] = keepmum_heap_realloc(neighbours[i], 45);
+                }
+        return NULL;
+}
+
+static void *replace_the_upper(void *first)
+{
+        while (!is_over)
+                for (size_t i = *(size_t *)first * 2 + 1; i < NEIGHBOURS; i += 2 * SIDES) {
+                        keepmum_heap_free(neighbours[i]);
+                        neighbours[i] = keepmum_heap_malloc(46);
+                        memset(neighbours[i], 'z', 46);
+                }
+        return NULL;
+}
+
+static void resize_beside_frees(void *arg)
+{
+        pthread_t threads[2 * SIDES];
+        size_t sides[SIDES];
+
+        (void)arg;
+        for (size_t i = 0; i < NEIGHBOURS; i++)
+                memset(neighbours[i] = keepmum_heap_malloc(46), 'x', 46);
+        for (size_t i = 0; i < SIDES; i++) {
+                sides[i] = i;
+                expect_int(pthread_create(&threads[2 * i], NULL, resize_the_lower, &sides[i]), 0);
+                expect_int(pthread_create(&threads[2 * i + 1], NULL, replace_the_upper, &sides[i]), 0);
+        }
+        sleep(SIDE_SECONDS);
+        is_over = true;
+        for (size_t i = 0; i < n_of(threads); i++)
+                pthread_join(threads[i], NULL);
+        keepmum_heap_check();
+}
+
+/* ---- slabs that come and go while others look ---- */
+
+static void *fill_and_trim(void *unused)
+{
+        char *blocks[64];
+
+        while (!is_over) {
+                for (size_t i = 0; i < n_of(blocks); i++)
+                        blocks[i] = keepmum_heap_malloc(8000);
+                for (size_t i = 0; i < n_of(blocks); i++)
+                        keepmum_heap_free(blocks[i]);
+                keepmum_heap_trim();
+        }
+        return unused;
+}
+
+static void look_while_slabs_go(void *arg)
+{
+        double end = seconds() + SIDE_SECONDS;
+        pthread_t thread;
+
+        (void)arg;
+        expect_int(pthread_create(&thread, NULL, fill_and_trim, NULL), 0);
+        while (seconds() < end)
+                keepmum_heap_check();
+        is_over = true;
+        pthread_join(thread, NULL);
+}
+
 TEST_IN_CHILD(threads_that_come_and_go_leave_nothing_behind, come_and_go, NULL)
 TEST_IN_CHILD(what_one_thread_allocates_another_frees, hand_over, NULL)
 TEST_IN_CHILD(a_threads_last_destructors_may_allocate, allocate_in_destructors, NULL)
 TEST_IN_CHILD(a_look_at_busy_blocks_never_complains, look_while_others_work, NULL)
+TEST_IN_CHILD(a_resize_beside_a_free_is_never_taken_for_damage, resize_beside_frees, NULL)
+TEST_IN_CHILD(nor_is_a_slab_that_goes_while_others_look, look_while_slabs_go, NULL)
 
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_that_come_and_go_leave_nothing_behind),
         cmocka_unit_test(what_one_thread_allocates_another_frees),
         cmocka_unit_test(a_threads_last_destructors_may_allocate),
         cmocka_unit_test(a_look_at_busy_blocks_never_complains),
+        cmocka_unit_test(a_resize_beside_a_free_is_never_taken_for_damage),
+        cmocka_unit_test(nor_is_a_slab_that_goes_while_others_look),
 };
 
 MAIN_OF_TESTS

@@ -47,9 +47,8 @@ static inline struct run_counts counted(void)
 
 static inline char *take(size_t n_leaves, size_t align_leaves)
 {
-        bool is_clean;
 
-        return run_take(n_leaves, align_leaves, RUN_SLAB, &is_clean);
+        return run_take(n_leaves, align_leaves, RUN_SLAB);
 }
 
 static inline void use(char *at, size_t n_bytes)
