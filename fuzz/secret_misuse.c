@@ -27,7 +27,7 @@ static void act_open(void *arg)
 /* A byte of the slot beside the payload; NULL where there is none. */
 static unsigned char *byte_beside(struct input *in, const struct model *m, const struct record *r)
 {
-        const struct slot *s = pool_slot(r->slot);
+        const struct slot *s = pool_slot(record_slot(r));
         size_t front = (size_t)(m->at - s->bytes), n_beside = s->n_bytes - m->n_bytes, i = input_short(in);
 
         if (n_beside == 0)

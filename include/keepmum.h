@@ -24,6 +24,9 @@
  *  - After fork() the child has no secret of its parent: functions return KEEPMUM_EFORKED for the parent's handles, close and
  *    destroy of them do nothing. New secrets may be made in the child.
  *  - Nothing is to be initialised: the first use does it.
+ *  - There may be more secrets than memory that can be locked: where a limit is met, closed ones that were not used lately are
+ *    encrypted ("sealed") under a key that no other process has, and come back when they are opened. So the bytes may stand
+ *    elsewhere at the next open; KEEPMUM_STAY forbids that. At least three pages must be there to lock.
  *
  * docs/promises.md says what is promised, which test observes it, and what is not proven. */
 #ifndef KEEPMUM_H
@@ -61,7 +64,7 @@ typedef struct {
         X(KEEPMUM_EEMPTY, -3, 2, "no bytes where at least one is needed")                                                  \
         X(KEEPMUM_ENOMEM, -4, 1, "out of memory")                                                                          \
         X(KEEPMUM_ELIMIT, -5, 12, "the limit of locked memory is reached (raise it with ulimit -l)")                       \
-        X(KEEPMUM_ENOSLOT, -6, 12, "no slot is left: the limit of mappings (vm.max_map_count) or of secrets is reached")   \
+        X(KEEPMUM_ENOSLOT, -6, 12, "no slot is left: all are open or must stay, or the limit of mappings or secrets is met") \
         X(KEEPMUM_EBUSY, -7, 10, "busy: open elsewhere, or locked by another writer")                                      \
         X(KEEPMUM_ESTALE, -8, 1, "the secret was destroyed")                                                               \
         X(KEEPMUM_EFORKED, -9, 1, "the secret belongs to the parent process")                                              \
@@ -99,8 +102,9 @@ enum keepmum_error {
 #define KEEPMUM_HIDDEN 1u           /* require memory that not even root reads from outside (memfd_secret) */
 #define KEEPMUM_NOT_HIDDEN 2u       /* forbid it: ordinary locked memory */
 #define KEEPMUM_ACCEPT_UNLOCKED 4u  /* where locking fails: an unlocked secret, whose state says so, instead of an error */
-#define KEEPMUM_STAY 8u             /* the address is the same at every open while the secret lives (and is not resized) */
+#define KEEPMUM_STAY 8u             /* never sealed: the address is the same at every open, until it is resized */
 #define KEEPMUM_EXACT_END 16u       /* the last byte stands right before the guard page; alignment is then 1 */
+#define KEEPMUM_SEALED 32u          /* encrypted whenever it is not open: sealed anew by each last close */
 
 /* Promises of a secret, as keepmum_state() and keepmum_verify() report them. */
 #define KEEPMUM_IS_LOCKED 1u   /* cannot reach swap */
@@ -108,21 +112,23 @@ enum keepmum_error {
 #define KEEPMUM_IS_NOFORK 4u   /* in no child process */
 #define KEEPMUM_IS_GUARDED 8u  /* an untouchable page on both sides */
 #define KEEPMUM_IS_HIDDEN 16u  /* not readable from outside, not even by root */
-#define KEEPMUM_IS_SEALED 32u  /* encrypted at the moment */
+#define KEEPMUM_IS_SEALED 32u  /* encrypted at the moment; or never written, and in no memory at all */
 #define KEEPMUM_IS_OPEN 64u    /* open at the moment */
 
 /** Create a secret of n_bytes zero bytes, closed.
  *
  *  out    *out:     the handle
  *  in     n_bytes:  1 .. KEEPMUM_MAX_BYTES
- *         flags:    KEEPMUM_HIDDEN, _NOT_HIDDEN, _ACCEPT_UNLOCKED, _STAY, _EXACT_END
- *  returns 0; KEEPMUM_EINVAL (out NULL, n_bytes 0, unknown or contradicting flags); KEEPMUM_ETOOBIG; KEEPMUM_ELIMIT (lock limit or
- *         budget); KEEPMUM_ENOSLOT; KEEPMUM_ENOMEM; KEEPMUM_ENOLOCK, _ENODUMP, _ENOFORK, _ENOGUARD, _ENOHIDDEN when that protection could
+ *         flags:    KEEPMUM_HIDDEN, _NOT_HIDDEN, _ACCEPT_UNLOCKED, _STAY, _EXACT_END, _SEALED
+ *  returns 0; KEEPMUM_EINVAL (out NULL, n_bytes 0, unknown or contradicting flags); KEEPMUM_ETOOBIG; KEEPMUM_ELIMIT (the lock limit or
+ *         budget has no room for such a secret even when all others are sealed); KEEPMUM_ENOSLOT (every slot that would serve is
+ *         open or must stay); KEEPMUM_ENOMEM (also where there is none to seal another one into); KEEPMUM_ENOLOCK, _ENODUMP, _ENOFORK, _ENOGUARD, _ENOHIDDEN when that protection could
  *         not be had; KEEPMUM_ESYSTEM (errno says why: no descriptor left for KEEPMUM_HIDDEN, or a call that a sandbox forbids); KEEPMUM_EWIPED
  *  The bytes are aligned to the largest power of two, up to 64, that divides n_bytes rounded up to 16. A write past the end
  *         faults at once where n_bytes is a multiple of 16 or KEEPMUM_EXACT_END is given; every other write beside the bytes,
  *         within the page, aborts at close.
- *  threads: any; cost: no system call when a freed slot of the size class is there; source: docs/design.md, "Secret" */
+ *  threads: any; cost: no system call when a freed slot of the size class is there, nor where a limit is met: the slot is then taken
+ *         from another secret at the first open; source: docs/design.md, "Secret", "Sealing" */
 KEEPMUM_CHECKED int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags);
 
 /** Create a secret from bytes, and wipe the source.
@@ -148,8 +154,19 @@ KEEPMUM_API void keepmum_destroy(keepmum_secret *s);
  *         n_bytes:  1 .. KEEPMUM_MAX_BYTES
  *  returns 0; KEEPMUM_EINVAL, KEEPMUM_ETOOBIG; KEEPMUM_EBUSY while it is open; KEEPMUM_ESTALE, _EFORKED, _EWIPED; and where another slot is needed
  *         what keepmum_create() returns. The secret is unchanged on an error. The bytes may move, also with KEEPMUM_STAY
- *  threads: any; cost: one bracket in the same size class, else two and a copy */
+ *  threads: any; cost: one bracket in the same size class, else two and a copy; what a sealed one costs to open comes on top */
 KEEPMUM_CHECKED int keepmum_resize(keepmum_secret s, size_t n_bytes);
+
+/** Make a second secret with the same size, bytes and creation flags. The two share one sealed copy until one of them is opened for
+ *  writing, resized or destroyed; to change or destroy one never changes the other.
+ *
+ *  out    *out:  the handle
+ *  in     s:     a live secret, not open for writing
+ *  returns 0; KEEPMUM_EINVAL (out NULL, or s is {0}); KEEPMUM_EBUSY while s is open for writing; KEEPMUM_ESTALE, _EFORKED, _EWIPED; KEEPMUM_ENOMEM; with
+ *         KEEPMUM_STAY, and where nothing can be sealed, all that keepmum_create() returns
+ *  threads: any; cost: no system call where s is sealed or was sealed and not written since; else one bracket for reading and one
+ *         sealing */
+KEEPMUM_CHECKED int keepmum_clone(keepmum_secret *out, keepmum_secret s);
 
 /** Tell a secret's size.
  *
@@ -165,15 +182,18 @@ KEEPMUM_CHECKED int keepmum_size(keepmum_secret s, size_t *n_bytes);
  *         *n_bytes:  its size; may be NULL
  *  in     s:         a live secret
  *  returns 0; KEEPMUM_EINVAL (bytes NULL, or s is {0}); KEEPMUM_EBUSY while it is open for writing, also by the same thread; KEEPMUM_ESTALE after
- *         its destroy; KEEPMUM_EFORKED in a child of fork; KEEPMUM_EWIPED; KEEPMUM_ELIMIT beyond 1,048,575 opens at a time
- *  aborts on a handle that was never given out
+ *         its destroy; KEEPMUM_EFORKED in a child of fork; KEEPMUM_EWIPED; KEEPMUM_ELIMIT beyond 1,048,575 opens at a time. For a secret that
+ *         is sealed or was never opened also KEEPMUM_ENOSLOT where every slot that would serve is open or must stay, KEEPMUM_ENOMEM where
+ *         there is no memory to seal another one into, and KEEPMUM_ELIMIT, KEEPMUM_ESYSTEM; nothing is lost, a later open may succeed
+ *  aborts on a handle that was never given out, on a sealed secret whose encrypted bytes were changed
  *  threads: any; another thread's opening or closing in progress is waited for; cost: one mprotect for the outermost open, none
- *         for a nested one; source: docs/design.md, "Secret" */
+ *         for a nested one; a sealed secret costs three more, and one decryption; source: docs/design.md, "Secret", "Sealing" */
 KEEPMUM_CHECKED int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes);
 
 /** Open a secret for writing, alone. Pairs with keepmum_close().
  *
  *  as keepmum_open_read(), but bytes may be written, and KEEPMUM_EBUSY is returned while the secret is open at all
+ *  returns also KEEPMUM_ENOMEM for a secret with KEEPMUM_SEALED, whose next sealed copy is allocated before it is opened
  *  threads: any; cost: one mprotect; at the first open the unused part of the page is filled with a pattern */
 KEEPMUM_CHECKED int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n_bytes);
 
@@ -181,7 +201,8 @@ KEEPMUM_CHECKED int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n
  *
  *  in     s:  a secret that is open; any thread may close what another has opened
  *  aborts on a close without an open, on a handle that is stale or was never given out, on a write beside the secret
- *  threads: any; cost: one mprotect for the last close; after writing the rest of the page is compared with its pattern */
+ *  threads: any; cost: one mprotect for the last close; after writing the rest of the page is compared with its pattern; with
+ *         KEEPMUM_SEALED a wipe, one or two mprotect more, and after writing one encryption */
 KEEPMUM_API void keepmum_close(keepmum_secret s);
 
 /** Run a function so that nothing it leaves behind stays: on a stack of its own in guarded, locked memory, with signals blocked. When it is
@@ -282,7 +303,7 @@ KEEPMUM_CHECKED int keepmum_write_fd(keepmum_secret s, int fd);
  *  threads: one prompt at a time, others wait; source: docs/design.md, "Prompt" */
 KEEPMUM_CHECKED int keepmum_prompt(keepmum_secret *out, const char *prompt, size_t max_bytes, unsigned flags);
 
-/** Tell which promises hold for a secret, as recorded when its memory was made.
+/** Tell which promises hold for a secret, as recorded when its memory was made. For a sealed one they are those of the key's memory.
  *
  *  out    *promises:  KEEPMUM_IS_... bits
  *  returns 0; KEEPMUM_EINVAL, _ESTALE, _EFORKED, _EWIPED
@@ -298,13 +319,17 @@ KEEPMUM_CHECKED int keepmum_verify(keepmum_secret s, unsigned *promises);
 /* What keepmum_stats() counts. */
 enum keepmum_stat {
         KEEPMUM_STAT_SECRETS,         /* live secrets */
-        KEEPMUM_STAT_OPENS,           /* opens standing, over all secrets */
-        KEEPMUM_STAT_SLOTS,           /* slots mapped */
+        KEEPMUM_STAT_OPENS,           /* opens standing, over all secrets: also those of threads that have ended */
+        KEEPMUM_STAT_SLOTS,           /* slots mapped, without those of the sealing keys */
         KEEPMUM_STAT_FREE_SLOTS,      /* of these, free for reuse */
         KEEPMUM_STAT_HIDDEN_SLOTS,    /* of the mapped ones, of memfd_secret */
         KEEPMUM_STAT_UNLOCKED_SLOTS,  /* of the mapped ones, not locked (KEEPMUM_ACCEPT_UNLOCKED) */
         KEEPMUM_STAT_LOCKED_BYTES,    /* locked by keepmum */
         KEEPMUM_STAT_LOCK_BUDGET,     /* as set by keepmum_set_lock_budget(); 0: none */
+        KEEPMUM_STAT_RESIDENT,        /* of the live secrets, those that have a slot */
+        KEEPMUM_STAT_SEALED,          /* of the live secrets, those that have none: sealed, or never opened */
+        KEEPMUM_STAT_EVICTIONS,       /* how often a secret lost its slot to another one, or to keepmum_seal_all() */
+        KEEPMUM_STAT_CLEAN_EVICTIONS, /* of these, without an encryption: not written since it was sealed last, or never */
         KEEPMUM_STATS
 };
 
@@ -315,17 +340,26 @@ enum keepmum_stat {
  *  threads: any; the numbers are each right, taken one after the other; cost: one pass over all secrets */
 KEEPMUM_CHECKED int keepmum_stats(uint64_t *values, size_t n_values);
 
-/** Wipe every secret of the process at once: the last thing to do in a handler for SIGTERM or a fatal signal.
+/** Seal every secret that is closed and not sealed, but those with KEEPMUM_STAY: before a long sleep, or a fork into the unknown.
+ *  Each comes back when it is opened next.
+ *
+ *  returns 0; KEEPMUM_ENOMEM when some could not be sealed for want of memory: all others are; KEEPMUM_EWIPED; at the first use what
+ *         keepmum_create() returns
+ *  threads: any; what others open and close meanwhile may be missed; cost: two mprotect a secret, and one encryption for each that
+ *         was written since it was sealed last */
+KEEPMUM_CHECKED int keepmum_seal_all(void);
+
+/** Wipe every secret of the process at once: the last thing to do in a handler for SIGTERM or a fatal signal. The sealing keys go
+ *  first, so that what is sealed is lost too.
  *
  *  Never waits and takes no lock. Bytes that another thread has open at that moment become noise under its hands. Afterwards every
  *         open and create returns KEEPMUM_EWIPED and close and destroy do nothing. errno is kept.
  *  threads: any, async-signal-safe; cost: three to four system calls a secret */
 KEEPMUM_API void keepmum_wipe_all(void);
 
-/** Bound the memory that keepmum locks.
+/** Bound the memory that keepmum locks. Beyond it, secrets are sealed to make room for others.
  *
- *  in     n_bytes:  0 for no bound but the kernel's (the start), else at least three pages; creation beyond it is KEEPMUM_ELIMIT.
- *                   What is locked already stays
+ *  in     n_bytes:  0 for no bound but the kernel's (the start), else at least three pages. What is locked already stays
  *  returns 0; KEEPMUM_EINVAL; KEEPMUM_EWIPED; at the first use what keepmum_create() returns
  *  threads: any */
 KEEPMUM_CHECKED int keepmum_set_lock_budget(size_t n_bytes);

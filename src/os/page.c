@@ -124,6 +124,15 @@ int page_lock(void *at, size_t n_bytes)
         return KEEPMUM_ENOLOCK;
 }
 
+size_t page_lock_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > SIZE_MAX)
+                return SIZE_MAX;
+        return (size_t)limit.rlim_cur;
+}
+
 int page_no_dump(void *at, size_t n_bytes)
 {
         return madvise(at, n_bytes, MADV_DONTDUMP) == 0 ? 0 : KEEPMUM_ENODUMP;

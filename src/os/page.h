@@ -28,6 +28,7 @@ int page_map_file(void *at, size_t n_bytes, int fd, uint64_t offset);
 int page_map_table(void **table, size_t n_bytes);
 
 int page_lock(void *at, size_t n_bytes);
+size_t page_lock_limit(void); /* of a process without privilege; SIZE_MAX for none */
 int page_no_dump(void *at, size_t n_bytes);
 int page_no_fork(void *at, size_t n_bytes);
 int page_wipe_on_fork(void *at, size_t n_bytes);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -64,6 +65,23 @@ bool process_mappings_are_used_up(void)
 
         errno = kept;
         return is_known && used + NEAR >= strtoull(text, NULL, 10);
+}
+
+int process_name_shortage(int err)
+{
+        return err == KEEPMUM_ENOMEM && process_mappings_are_used_up() ? KEEPMUM_ENOSLOT : err;
+}
+
+void process_pause(unsigned n_times_before)
+{
+        static const struct timespec nap = {0, 100000};
+        int kept = errno;
+
+        if (n_times_before < 50)
+                sched_yield();
+        else
+                nanosleep(&nap, NULL);
+        errno = kept;
 }
 
 int process_forbid_dump(void)

@@ -14,6 +14,10 @@
 bool process_read_text(const char *path, char *text, size_t text_bytes);
 /* Whether the process has about as many mappings as vm.max_map_count allows. errno is kept. */
 bool process_mappings_are_used_up(void);
+/* KEEPMUM_ENOMEM that is the limit of mappings becomes KEEPMUM_ENOSLOT; other values stay. Slow where it is one: the list of mappings is read. */
+int process_name_shortage(int err);
+/* Lets others run: at the first times by giving up the CPU, later for a tenth of a millisecond. */
+void process_pause(unsigned n_times_before);
 
 int process_forbid_dump(void);         /* 0; KEEPMUM_ENODUMP */
 int process_forbid_core(void);         /* 0; KEEPMUM_ENODUMP */

@@ -5,10 +5,13 @@
 #include "region/chunk.h"
 #include "region/ledger.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { POOL_MOST_SLOTS = 64 }; /* of a chunk */
 
 /* What is known of a slot, out of its reach. The owner's fields are set by secret/ while it holds the slot. */
 struct slot {
@@ -19,7 +22,12 @@ struct slot {
         _Atomic uint32_t owner;         /* number of the record, 0 for none */
         _Atomic uint32_t payload_bytes;
         _Atomic uintptr_t writer;       /* the thread that has it open for writing */
+        _Atomic(struct box *) box;      /* what it is sealed as, or is to be; NULL for none */
+        _Atomic bool is_recent;         /* was opened since it was looked at last for a slot to take */
+        _Atomic bool stays;             /* is not to be taken */
 };
+
+static_assert(sizeof(struct slot) <= 64, "a slot's entry is at most a cache line");
 
 /* A chunk and what the pool knows of it. */
 struct pool_chunk {
@@ -42,6 +50,12 @@ int pool_start_anew(void);
 /* Takes a closed, zeroed slot of at least n_bytes, in the best memory that the flags accept. 0; KEEPMUM_ELIMIT, _ENOSLOT (no number is left), _ENOMEM, _ENOLOCK, _ENODUMP, _ENOFORK,
  * _ENOGUARD, _ENOHIDDEN. A slot's number is never 0. */
 int pool_take(uint32_t *number, size_t n_bytes, unsigned creation_flags);
+/* Takes a slot of one page and of this kind for as long as the process lives; best in a chunk of its own, so that it keeps no others. */
+int pool_take_for_ever(uint32_t *number, enum memory_kind kind);
+/* Gives closed, zeroed slots back, and takes one; nobody else can take one of them in between. */
+int pool_trade(const uint32_t *given, size_t n_given, uint32_t *number, size_t n_bytes, unsigned creation_flags);
+/* Gives closed, zeroed slots back, and every chunk that is wholly free to the kernel. */
+void pool_trim(const uint32_t *given, size_t n_given);
 /* Gives a slot back that is open for writing: wipes all of it and closes it. */
 void pool_give(uint32_t number);
 /* Gives a slot back that was never open for writing: it is closed and zero still. */
@@ -72,8 +86,15 @@ static inline bool pool_is_sound(uint32_t number)
 }
 
 unsigned pool_promises(const struct slot *s);
-/* Whether a slot of n_bytes would be of the same size as this one. */
+bool pool_prefers_hidden(void); /* where the caller has no wish */
+/* Whether a slot of n_bytes would be of the same size as this one; and whether this one is of memory that is accepted too. */
 bool pool_is_same_size(const struct slot *s, size_t n_bytes);
+bool pool_would_serve(const struct slot *s, size_t n_bytes, unsigned creation_flags);
+/* Whether there are slots that would serve, in use or not; large ones do not count. */
+bool pool_has_serving(size_t n_bytes, unsigned creation_flags);
+/* Whether one secret of this size alone is more than may be locked. */
+bool pool_is_beyond_limits(size_t n_bytes);
+bool pool_is_mapped(const struct slot *s);
 
 int pool_set_lock_budget(size_t n_bytes);
 void pool_count(struct pool_counts *counts);

@@ -76,7 +76,8 @@ int chunk_map(struct chunk *c)
                 c->base = fresh;
         }
         if ((err = slots_map(c)) == 0) {
-                c->promises = promises_of(c->kind);
+                if (c->promises == 0) /* of a chunk that is mapped again others may read them at this moment */
+                        c->promises = promises_of(c->kind);
                 return 0;
         }
         cause = errno;

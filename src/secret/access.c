@@ -4,6 +4,7 @@
  *
  *      CLOSED --open_read--> READ x 1 <--open_read, close--> READ x n        nested: one compare-and-swap, no system call
  *      CLOSED --open_write-> WRITE                                            alone
+ *      SEALED, EMPTY --either, over secret/seal.c--> READ, WRITE
  *      READ, WRITE --destroy elsewhere--> DYING --last close--> FREE
  *
  * Every step that changes the page goes over BUSY: whoever swaps the word to BUSY owns record and slot until it publishes the next
@@ -21,6 +22,7 @@
 #include "os/page.h"
 #include "secret/layer.h"
 #include "secret/pattern.h"
+#include "secret/seal.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -44,7 +46,7 @@ INLINE void find_place(struct place *p, const struct record *r, keepmum_secret h
 {
         size_t room;
 
-        p->number = r->slot;
+        p->number = record_slot(r);
         must(pool_is_sound(p->number), "the records were overwritten");
         p->slot = pool_slot(p->number);
         p->slot_bytes = p->slot->n_bytes;
@@ -68,10 +70,11 @@ static void lay_pattern(struct record *r, const struct place *p)
 {
         pattern_lay(p->slot->bytes, p->slot_bytes, p->payload, p->payload_bytes, p->number);
         r->is_patterned = true;
+        r->is_written = true;
 }
 
 /* keepmum_wipe_all() writes over the pattern after it has set its flag: in this order nobody is accused wrongly. */
-static void look_at_pattern(const struct record *r, const struct place *p)
+void access_look_at_pattern(const struct record *r, const struct place *p)
 {
         bool is_whole = !r->is_patterned ||
                         pattern_is_whole(p->slot->bytes, p->slot_bytes, p->payload, p->payload_bytes, p->number);
@@ -124,7 +127,7 @@ static void close_wiped(struct record *r, keepmum_secret handle)
 
 /* ---- claiming a closed record ---- */
 
-/* One step towards BUSY from a phase that is not open. 0: try again or, with *is_mine, done. */
+/* One step towards BUSY from a phase that is not open. 0: try again or, with *is_mine, done; *word is then what it was. */
 static int claim_step(struct record *r, uint64_t *word, bool *is_mine)
 {
         switch (word_phase(*word)) {
@@ -132,6 +135,8 @@ static int claim_step(struct record *r, uint64_t *word, bool *is_mine)
                 *word = record_wait(r, *word);
                 return 0;
         case PHASE_CLOSED:
+        case PHASE_SEALED:
+        case PHASE_EMPTY:
                 *is_mine = atomic_compare_exchange_weak(&r->word, word, word_make(word_generation(*word), PHASE_BUSY, 0));
                 return 0;
         default:
@@ -139,7 +144,7 @@ static int claim_step(struct record *r, uint64_t *word, bool *is_mine)
         }
 }
 
-int access_claim(struct record **r, keepmum_secret handle)
+int access_claim(struct record **r, keepmum_secret handle, enum phase *from)
 {
         bool is_mine = false;
         uint64_t word;
@@ -151,6 +156,7 @@ int access_claim(struct record **r, keepmum_secret handle)
         while (!is_mine)
                 if ((err = record_is_live(handle, word)) != 0 || (err = claim_step(*r, &word, &is_mine)) != 0)
                         return err;
+        *from = word_phase(word);
         return 0;
 }
 
@@ -166,13 +172,14 @@ INLINE int publish_open(struct record *r, keepmum_secret handle, enum phase phas
         return 0;
 }
 
-/* Opens the page of a BUSY record for reading. */
+/* Opens the page of a BUSY record for reading. The clock passes once over what was opened lately. */
 INLINE int open_for_reading(struct record *r, keepmum_secret handle, const void **bytes, size_t *n_bytes)
 {
         struct place p;
         int err;
 
         find_place(&p, r, handle);
+        atomic_store_explicit(&p.slot->is_recent, true, memory_order_relaxed);
         page_open_read(p.slot->bytes, p.slot_bytes);
         if ((err = publish_open(r, handle, PHASE_READ)) != 0)
                 return err;
@@ -182,39 +189,58 @@ INLINE int open_for_reading(struct record *r, keepmum_secret handle, const void 
         return 0;
 }
 
-/* Joins the readers of an open secret; or, when it is closed, becomes the one that opens it (*is_mine). */
-static int join_or_claim(struct record *r, keepmum_secret handle, bool *is_mine)
+/* Joins the readers of an open secret (*from is READ); or, when it is not open, becomes the one that opens it. */
+INLINE int join_or_claim(struct record *r, keepmum_secret handle, enum phase *from)
 {
         uint64_t word = atomic_load(&r->word);
+        bool is_mine = false;
         int err;
 
         while ((err = record_is_live(handle, word)) == 0) {
                 if (word_phase(word) == PHASE_READ) {
                         if (word_opens(word) == WORD_MAX_OPENS)
                                 return KEEPMUM_ELIMIT;
-                        if (atomic_compare_exchange_weak(&r->word, &word, word + 1))
+                        if (atomic_compare_exchange_weak(&r->word, &word, word + 1)) {
+                                *from = PHASE_READ;
                                 return 0;
+                        }
                 } else {
-                        if ((err = claim_step(r, &word, is_mine)) != 0 || *is_mine)
+                        if ((err = claim_step(r, &word, &is_mine)) != 0)
                                 return err;
+                        if (is_mine) {
+                                *from = word_phase(word);
+                                return 0;
+                        }
                 }
         }
         return err;
+}
+
+int access_join_or_claim(struct record **r, keepmum_secret handle, enum phase *from)
+{
+        int err;
+
+        if ((err = layer_enter()) != 0 || (err = record_find(r, handle)) != 0)
+                return err;
+        return join_or_claim(*r, handle, from);
 }
 
 int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
 {
         struct record *r;
         struct place p;
-        bool is_mine = false;
+        enum phase from;
         int err;
 
         if (bytes == NULL)
                 return KEEPMUM_EINVAL;
-        if ((err = layer_enter()) != 0 || (err = record_find(&r, s)) != 0 || (err = join_or_claim(r, s, &is_mine)) != 0)
+        if ((err = layer_enter()) != 0 || (err = record_find(&r, s)) != 0 || (err = join_or_claim(r, s, &from)) != 0)
                 return err;
-        if (is_mine)
+        if (from != PHASE_READ) {
+                if (from != PHASE_CLOSED && (err = seal_revive(r, s, from, 0)) != 0)
+                        return err;
                 return open_for_reading(r, s, bytes, n_bytes);
+        }
         find_place(&p, r, s); /* it cannot move while this open is counted */
         *bytes = p.payload;
         if (n_bytes != NULL)
@@ -226,14 +252,19 @@ int keepmum_open_write(keepmum_secret s, void **bytes, size_t *n_bytes)
 {
         struct record *r;
         struct place p;
+        enum phase from;
         int err;
 
         if (bytes == NULL)
                 return KEEPMUM_EINVAL;
-        if ((err = access_claim(&r, s)) != 0)
+        if ((err = access_claim(&r, s, &from)) != 0 || (from != PHASE_CLOSED && (err = seal_revive_for_writing(r, s, from)) != 0))
                 return err;
         find_place(&p, r, s);
-        page_open_write(p.slot->bytes, p.slot_bytes);
+        if (from == PHASE_CLOSED) {
+                page_open_write(p.slot->bytes, p.slot_bytes);
+                seal_forget_box(r, p.slot);
+        }
+        atomic_store_explicit(&p.slot->is_recent, true, memory_order_relaxed);
         if (!r->is_patterned)
                 lay_pattern(r, &p);
         atomic_store_explicit(&p.slot->writer, this_thread(), memory_order_relaxed);
@@ -252,17 +283,19 @@ static void finish(struct record *r, keepmum_secret handle, enum page_mode mode)
         struct place p;
 
         access_find(&p, r, handle);
-        if (!r->is_patterned) { /* never written: zero still */
+        if (!r->is_written) { /* zero still */
+                seal_forget_box(r, p.slot);
                 if (mode != SHUT)
                         page_close(p.slot->bytes, p.slot_bytes);
                 pool_give_untouched(p.number);
         } else {
                 if (mode != WRITABLE)
                         page_open_write(p.slot->bytes, p.slot_bytes);
-                look_at_pattern(r, &p);
+                access_look_at_pattern(r, &p);
+                seal_forget_box(r, p.slot);
                 pool_give(p.number);
         }
-        r->slot = 0;
+        atomic_store(&r->where, 0);
         record_give(r, handle);
 }
 
@@ -300,9 +333,13 @@ INLINE void close_last(struct record *r, keepmum_secret handle, enum phase was)
                 finish(r, handle, READABLE);
                 return;
         }
+        if (__builtin_expect((r->flags & KEEPMUM_SEALED) != 0, 0)) {
+                seal_close(r, handle, was == PHASE_WRITE);
+                return;
+        }
         find_place(&p, r, handle);
         if (was == PHASE_WRITE)
-                look_at_pattern(r, &p);
+                access_look_at_pattern(r, &p);
         close_place(r, &p, handle);
 }
 
@@ -328,8 +365,10 @@ void keepmum_close(keepmum_secret s)
 
 static bool is_written_by_me(const struct record *r, uint64_t word)
 {
-        return word_phase(word) == PHASE_WRITE && pool_is_sound(r->slot) &&
-               atomic_load_explicit(&pool_slot(r->slot)->writer, memory_order_relaxed) == this_thread();
+        uint32_t number = record_slot(r);
+
+        return word_phase(word) == PHASE_WRITE && pool_is_sound(number) &&
+               atomic_load_explicit(&pool_slot(number)->writer, memory_order_relaxed) == this_thread();
 }
 
 /* Ends the handle: makes the record BUSY for the caller, or DYING where others have it open. Returns the phase it was in. */
@@ -343,7 +382,7 @@ static enum phase end_handle(struct record *r, keepmum_secret handle, bool *is_m
                         word = record_wait(r, word);
                         continue;
                 }
-                *is_mine = word_phase(word) == PHASE_CLOSED || is_written_by_me(r, word);
+                *is_mine = !is_open(word) || is_written_by_me(r, word);
                 next = *is_mine ? word_make(word_generation(word), PHASE_BUSY, 0)
                                 : word_make(word_generation(word), PHASE_DYING, word_opens(word));
                 if (atomic_compare_exchange_weak(&r->word, &word, next))
@@ -369,7 +408,9 @@ void keepmum_destroy(keepmum_secret *s)
                 return;
         }
         was = end_handle(r, handle, &is_mine);
-        if (is_mine)
+        if (was == PHASE_SEALED || was == PHASE_EMPTY)
+                seal_end(r, handle, was);
+        else if (is_mine)
                 finish(r, handle, was == PHASE_WRITE ? WRITABLE : SHUT);
 }
 
@@ -390,7 +431,8 @@ void access_begin_write(struct record *r, keepmum_secret handle)
 
         access_find(&p, r, handle);
         page_open_write(p.slot->bytes, p.slot_bytes);
-        look_at_pattern(r, &p);
+        access_look_at_pattern(r, &p);
+        seal_forget_box(r, p.slot);
 }
 
 void access_end_write(struct record *r, keepmum_secret handle)

@@ -13,11 +13,16 @@ struct place {
         unsigned char *payload;
 };
 
-/* Takes a record that is CLOSED: it is BUSY then. 0; KEEPMUM_EBUSY while it is open, KEEPMUM_ESTALE, _EFORKED, _EINVAL, _EWIPED. */
-int access_claim(struct record **r, keepmum_secret handle);
+/* Takes a record that is not open: it is BUSY then. *from: it was CLOSED, SEALED or EMPTY. 0; KEEPMUM_EBUSY while it is open, KEEPMUM_ESTALE,
+ * _EFORKED, _EINVAL, _EWIPED. */
+int access_claim(struct record **r, keepmum_secret handle, enum phase *from);
+/* The same; or counts one more open of a record that is open for reading (*from is READ). */
+int access_join_or_claim(struct record **r, keepmum_secret handle, enum phase *from);
 
 /* The place of a BUSY record; aborts if record and slot do not agree. */
 void access_find(struct place *p, const struct record *r, keepmum_secret handle);
+/* Aborts on a write beside the secret; the slot can be read. */
+void access_look_at_pattern(const struct record *r, const struct place *p);
 /* Puts a BUSY record whose slot is closed into phase CLOSED. */
 void access_publish_closed(struct record *r, keepmum_secret handle);
 /* What a payload takes at the end of its slot. */

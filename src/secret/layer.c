@@ -6,6 +6,8 @@
 #include "os/page.h"
 #include "os/process.h"
 #include "pool/pool.h"
+#include "secret/evict.h"
+#include "secret/key.h"
 #include "secret/pattern.h"
 #include "secret/prompt.h"
 #include "secret/record.h"
@@ -20,6 +22,8 @@ static int start(void)
         if (err != 0)
                 return err;
         pattern_start();
+        key_start_anew();
+        evict_start_anew();
         prompt_start_anew();
         stack_start_anew();
         return pool_start_anew();
@@ -74,12 +78,13 @@ int keepmum_harden_process(unsigned flags)
  * a change, or open, is left accessible: the thread that has it looks at the flag and wipes it when it is done. */
 static void slot_wipe(struct slot *s)
 {
+        uint32_t owner = atomic_load(&s->owner);
         size_t n = s->n_bytes;
         struct record *r;
         uint64_t word;
 
-        if (atomic_load(&s->owner) == 0)
-                return; /* zero and closed */
+        if (owner == 0 || key_is_owner(owner))
+                return; /* zero and closed; or wiped already */
         page_scramble(s->bytes, n);
         if (record_claim_owner(s, &r, &word)) {
                 page_close(s->bytes, n);
@@ -92,7 +97,9 @@ void keepmum_wipe_all(void)
         int kept = errno;
 
         epoch_set_wiped();
-        if (epoch_is_started())
+        if (epoch_is_started()) {
+                key_wipe(); /* first: then all that is sealed is gone at once */
                 pool_for_each(slot_wipe);
+        }
         errno = kept;
 }

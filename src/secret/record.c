@@ -74,7 +74,7 @@ static int take_number(uint32_t *number)
         pthread_mutex_lock(&lock);
         if (free_head != 0) {
                 *number = free_head;
-                free_head = record_at(*number)->next_free;
+                free_head = (uint32_t)atomic_load(&record_at(*number)->where);
         } else {
                 err = record_add(number);
         }
@@ -91,6 +91,7 @@ int record_take(struct record **r, keepmum_secret *handle)
         if (err != 0)
                 return err;
         *r = record_at(number);
+        atomic_store(&(*r)->where, 0);
         generation = word_generation(atomic_load(&(*r)->word));
         atomic_store(&(*r)->word, word_make(generation, PHASE_BUSY, 0));
         handle->bits = generation << RECORD_INDEX_BITS | number;
@@ -108,7 +109,7 @@ void record_give(struct record *r, keepmum_secret handle)
         }
         record_publish(r, word_make(next, PHASE_FREE, 0));
         pthread_mutex_lock(&lock);
-        r->next_free = free_head;
+        atomic_store(&r->where, free_head);
         free_head = number;
         pthread_mutex_unlock(&lock);
 }
@@ -157,17 +158,18 @@ uint64_t record_wait(struct record *r, uint64_t word)
 
 /* ---- counting ---- */
 
-void record_count(uint64_t *n_secrets, uint64_t *n_opens)
+void record_count(struct record_counts *counts)
 {
         uint32_t n = ledger_count(&record_ledger);
 
-        *n_secrets = *n_opens = 0;
+        *counts = (struct record_counts){0};
         for (uint32_t i = record_first; i < n; i++) {
                 uint64_t word = atomic_load(&record_at(i)->word);
 
-                *n_secrets += word_phase(word) != PHASE_FREE && word_phase(word) != PHASE_DYING;
+                counts->secrets += word_phase(word) != PHASE_FREE && word_phase(word) != PHASE_DYING;
+                counts->without_slot += word_phase(word) == PHASE_EMPTY || word_phase(word) == PHASE_SEALED;
                 if (word_phase(word) != PHASE_FREE)
-                        *n_opens += word_opens(word);
+                        counts->opens += word_opens(word);
         }
 }
 
@@ -179,6 +181,11 @@ bool record_claim_owner(const struct slot *s, struct record **r, uint64_t *word)
                 return false;
         *r = record_at(owner);
         *word = atomic_load(&(*r)->word);
-        return word_phase(*word) == PHASE_CLOSED &&
-               atomic_compare_exchange_strong(&(*r)->word, word, word_make(word_generation(*word), PHASE_BUSY, 0));
+        if (word_phase(*word) != PHASE_CLOSED ||
+            !atomic_compare_exchange_strong(&(*r)->word, word, word_make(word_generation(*word), PHASE_BUSY, 0)))
+                return false;
+        if (pool_is_sound(record_slot(*r)) && pool_slot(record_slot(*r)) == s)
+                return true;
+        record_publish(*r, *word); /* it moved meanwhile */
+        return false;
 }

@@ -15,9 +15,9 @@
 /* The word: generation 40 bits | phase 3 | waiters 1 | count of opens 20. */
 enum phase {
         PHASE_FREE,   /* no secret; the generation is the next one's */
-        PHASE_EMPTY,  /* a secret of zeroes that has no slot (not in use: every secret has its slot from creation) */
+        PHASE_EMPTY,  /* never written, no slot: a secret of zeroes */
         PHASE_CLOSED,
-        PHASE_SEALED, /* encrypted, no slot (not in use yet) */
+        PHASE_SEALED, /* encrypted, no slot */
         PHASE_READ,   /* open for reading, count times */
         PHASE_WRITE,  /* open for writing, once */
         PHASE_DYING,  /* destroyed while open: the last close wipes it */
@@ -48,18 +48,56 @@ static inline uint32_t word_opens(uint64_t word)
         return (uint32_t)(word & WORD_MAX_OPENS);
 }
 
+/* All but the word is changed only by who holds the record BUSY. */
 struct record {
         _Atomic uint64_t word;
+        _Atomic uint64_t where; /* record_slot() or record_box(); 0 for neither; of a free record the next free one's number */
         _Atomic uint32_t payload_bytes;
-        _Atomic uint32_t slot; /* changed only by who holds the record BUSY */
-        uint32_t next_free;
-        uint16_t flags;        /* of creation */
-        bool is_patterned;     /* was opened for writing: the unused part of the page holds its pattern */
+        uint16_t flags;            /* of creation */
+        bool is_written;           /* was opened for writing since its creation: its bytes may not be zero */
+        bool is_patterned : 1;     /* the unused part of its slot holds the pattern */
+        bool has_others_box : 1;   /* the one that it shares was first another secret's: keepmum_clone() */
 };
 
 static_assert(sizeof(struct record) == 24, "a million records are to be small");
 
+struct box;
+enum { WHERE_IS_BOX = 1, WHERE_IS_HIDDEN = 2, WHERE_BITS = 2 }; /* boxes are aligned to more */
+
+/* The number of its slot; what it is of a record that has none, pool_is_sound() finds out. */
+static inline uint32_t record_slot(const struct record *r)
+{
+        return (uint32_t)(atomic_load_explicit(&r->where, memory_order_relaxed) >> WHERE_BITS);
+}
+
+static inline void record_set_slot(struct record *r, uint32_t number)
+{
+        atomic_store(&r->where, (uint64_t)number << WHERE_BITS);
+}
+
+/* Its box; only in phase SEALED. is_hidden: whether it is sealed under the hidden key. */
+static inline struct box *record_box(const struct record *r)
+{
+        uint64_t where = atomic_load(&r->where);
+
+        must((where & WHERE_IS_BOX) != 0, "the records were overwritten");
+        return (struct box *)(uintptr_t)(where >> WHERE_BITS << WHERE_BITS);
+}
+
+static inline void record_set_box(struct record *r, const struct box *b, bool is_hidden)
+{
+        atomic_store(&r->where, (uint64_t)(uintptr_t)b | WHERE_IS_BOX | (is_hidden ? WHERE_IS_HIDDEN : 0));
+}
+
 int record_start_anew(void);
+
+/* What a BUSY record starts with: no slot, nothing written. */
+static inline void record_begin(struct record *r, size_t n_bytes, unsigned creation_flags)
+{
+        r->flags = (uint16_t)creation_flags;
+        r->is_written = r->is_patterned = r->has_others_box = false;
+        atomic_store(&r->payload_bytes, (uint32_t)n_bytes);
+}
 
 /* A record in phase BUSY for a new secret, and its handle. KEEPMUM_ENOMEM, KEEPMUM_ENOSLOT. */
 int record_take(struct record **r, keepmum_secret *handle);
@@ -112,8 +150,12 @@ static inline void record_publish(struct record *r, uint64_t word)
 /* Waits while the record is BUSY; returns its word then. */
 uint64_t record_wait(struct record *r, uint64_t word);
 
+struct record_counts {
+        uint64_t secrets, without_slot, opens;
+};
+
 /* How many secrets live, and how many opens stand. */
-void record_count(uint64_t *n_secrets, uint64_t *n_opens);
+void record_count(struct record_counts *counts);
 /* Tries to make the record of a slot's owner BUSY from CLOSED, and never waits. Async-signal-safe. */
 bool record_claim_owner(const struct slot *s, struct record **r, uint64_t *word);
 

@@ -7,11 +7,13 @@
 #include "os/random.h"
 #include "secret/access.h"
 #include "secret/layer.h"
-#include "secret/stack.h"
+#include "secret/seal.h"
 
 #include <sodium.h>
 
-enum { KNOWN_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END };
+enum {
+        KNOWN_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END | KEEPMUM_SEALED
+};
 
 static int size_is_allowed(size_t n_bytes)
 {
@@ -22,32 +24,32 @@ static int size_is_allowed(size_t n_bytes)
 
 static bool flags_are_allowed(unsigned flags)
 {
-        return (flags & ~(unsigned)KNOWN_FLAGS) == 0 && (flags & (KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN)) != (KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN);
+        unsigned hidden_or_not = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN, sealed_or_not = KEEPMUM_SEALED | KEEPMUM_STAY;
+
+        return (flags & ~(unsigned)KNOWN_FLAGS) == 0 && (flags & hidden_or_not) != hidden_or_not && (flags & sealed_or_not) != sealed_or_not;
 }
 
-/* Makes the slot the record's own, for a payload of n_bytes. */
-static void settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
+/* A BUSY record of zeroes: closed in its slot, or without one (0). */
+static void publish_unwritten(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
 {
-        struct slot *s = pool_slot(slot);
-
-        r->slot = slot;
-        atomic_store(&r->payload_bytes, (uint32_t)n_bytes);
-        atomic_store(&s->payload_bytes, (uint32_t)n_bytes);
-        atomic_store(&s->owner, record_number(handle));
+        if (slot != 0) {
+                seal_settle(r, handle, slot, n_bytes);
+                access_publish_closed(r, handle);
+        } else {
+                atomic_store(&r->payload_bytes, (uint32_t)n_bytes);
+                record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_EMPTY, 0));
+        }
 }
 
-/* Told apart only when it matters: reading the list of mappings takes long where there are many. */
-static int name_shortage(int err)
+/* At the very limit of mappings there is none for a new record either: then a chunk of slots gives way. */
+static int take_record(struct record **r, keepmum_secret *handle)
 {
-        return err == KEEPMUM_ENOMEM && process_mappings_are_used_up() ? KEEPMUM_ENOSLOT : err;
-}
+        int err = record_take(r, handle);
 
-/* Stacks of clean calls that are only kept for the next one give way. */
-static int take_slot(uint32_t *slot, size_t n_bytes, unsigned flags)
-{
-        int err = pool_take(slot, n_bytes, flags);
-
-        return err != 0 && stack_give_kept() ? pool_take(slot, n_bytes, flags) : err;
+        if (err != KEEPMUM_ENOMEM || process_name_shortage(err) == err)
+                return err;
+        evict_make_room();
+        return process_name_shortage(record_take(r, handle));
 }
 
 int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
@@ -59,16 +61,15 @@ int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
 
         if (out == NULL || !flags_are_allowed(flags))
                 return KEEPMUM_EINVAL;
-        if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = take_slot(&slot, n_bytes, flags)) != 0)
-                return name_shortage(err);
-        if ((err = record_take(&r, &handle)) != 0) {
-                pool_give_untouched(slot);
-                return name_shortage(err);
+        if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = seal_first_slot(&slot, n_bytes, flags)) != 0)
+                return process_name_shortage(err);
+        if ((err = take_record(&r, &handle)) != 0) {
+                if (slot != 0)
+                        pool_give_untouched(slot);
+                return err;
         }
-        r->flags = (uint16_t)flags;
-        r->is_patterned = false;
-        settle(r, handle, slot, n_bytes);
-        access_publish_closed(r, handle);
+        record_begin(r, n_bytes, flags);
+        publish_unwritten(r, handle, slot, n_bytes);
         if (epoch_is_wiped())
                 return KEEPMUM_EWIPED;
         *out = handle;
@@ -129,43 +130,146 @@ static void resize_within(struct record *r, keepmum_secret handle, const struct 
 
         copy_bytes(to, p->payload, kept);
         wipe(to + kept, n_bytes - kept);
-        settle(r, handle, p->number, n_bytes);
+        seal_settle(r, handle, p->number, n_bytes);
 }
 
-/* Into another slot, which is closed and zero. The old one is writable and is given back. The new one has its owner before anything
+/* Into another slot, which is zero. The old one is writable and is given back. The new one has its owner before anything
  * is in it, since keepmum_wipe_all() looks at slots with an owner. */
 static void resize_across(struct record *r, keepmum_secret handle, const struct place *from, uint32_t slot, size_t n_bytes)
 {
         size_t kept = from->payload_bytes < n_bytes ? from->payload_bytes : n_bytes;
         struct place to;
 
-        settle(r, handle, slot, n_bytes);
+        seal_settle(r, handle, slot, n_bytes);
         access_find(&to, r, handle);
         page_open_write(to.slot->bytes, to.slot_bytes);
         copy_bytes(to.payload, from->payload, kept);
         pool_give(from->number);
 }
 
-int keepmum_resize(keepmum_secret s, size_t n_bytes)
+/* Another slot for a resident secret that has not the right size any more, or 0 where its own will do: to shrink is no reason to take
+ * one from others. */
+static int take_other_slot(uint32_t *slot, const struct record *r, const struct place *from, size_t n_bytes)
 {
-        struct record *r;
-        struct place from;
-        uint32_t slot = 0;
-        int err = size_is_allowed(n_bytes);
+        struct want want = {n_bytes, r->flags, from->slot};
+        struct key_use use = {0};
+        bool is_open;
+        int err;
 
-        if (err != 0 || (err = access_claim(&r, s)) != 0)
-                return err;
-        access_find(&from, r, s);
-        if (!pool_is_same_size(from.slot, n_bytes) && (err = take_slot(&slot, n_bytes, r->flags)) != 0) {
-                access_publish_closed(r, s);
-                return name_shortage(err);
+        *slot = 0;
+        if (pool_is_same_size(from->slot, n_bytes))
+                return 0;
+        if (r->flags & KEEPMUM_STAY && n_bytes > from->payload_bytes)
+                err = seal_take_slot(slot, &is_open, &want, &use);
+        else
+                err = pool_take(slot, n_bytes, r->flags & ~(unsigned)KEEPMUM_ACCEPT_UNLOCKED);
+        key_close(&use);
+        if (err != 0 && access_room(n_bytes, r->flags) <= from->slot_bytes) {
+                *slot = 0;
+                return 0;
         }
+        return err;
+}
+
+/* Of a BUSY record with a closed slot. box: what it is to be sealed into behind it; NULL for an ordinary secret. */
+static int resize_resident(struct record *r, keepmum_secret s, size_t n_bytes, struct box *box)
+{
+        struct place from;
+        uint32_t slot;
+        int err;
+
+        access_find(&from, r, s);
+        if ((err = take_other_slot(&slot, r, &from, n_bytes)) != 0)
+                return err;
         access_begin_write(r, s);
+        r->is_patterned = false;
         if (slot == 0)
                 resize_within(r, s, &from, n_bytes);
         else
                 resize_across(r, s, &from, slot, n_bytes);
-        access_end_write(r, s);
+        if (box == NULL) {
+                access_end_write(r, s);
+        } else {
+                atomic_store(&pool_slot(record_slot(r))->box, box);
+                seal_close(r, s, true);
+        }
+        return 0;
+}
+
+/* Comes back into a slot that has room for both sizes. */
+static int resize_sealed(struct record *r, keepmum_secret s, size_t n_bytes)
+{
+        bool is_always_sealed = (r->flags & KEEPMUM_SEALED) != 0;
+        struct box *box = is_always_sealed ? box_make(n_bytes) : NULL;
+        struct slot *slot;
+        int err;
+
+        if (is_always_sealed && box == NULL) {
+                record_publish(r, word_make(s.bits >> RECORD_INDEX_BITS, PHASE_SEALED, 0));
+                return KEEPMUM_ENOMEM;
+        }
+        if ((err = seal_revive(r, s, PHASE_SEALED, n_bytes)) != 0) {
+                box_drop(box);
+                return err;
+        }
+        slot = pool_slot(record_slot(r));
+        page_close(slot->bytes, slot->n_bytes);
+        err = resize_resident(r, s, n_bytes, box);
+        must(err == 0, "a slot is too small");
+        return 0;
+}
+
+static int resize_unwritten(struct record *r, keepmum_secret s, size_t n_bytes)
+{
+        uint32_t slot;
+        int err = seal_first_slot(&slot, n_bytes, r->flags);
+
+        if (err != 0)
+                record_publish(r, word_make(s.bits >> RECORD_INDEX_BITS, PHASE_EMPTY, 0));
+        else
+                publish_unwritten(r, s, slot, n_bytes);
+        return err;
+}
+
+/* Where its slot is too small and no other is free: out of it, and into a larger one. */
+static int resize_over_box(struct record *r, keepmum_secret s, size_t n_bytes)
+{
+        struct key_use use = {0};
+        uint32_t number = record_slot(r);
+        enum phase phase;
+        int err;
+
+        if ((err = key_prepare(r->flags)) != 0 || (err = seal_prepare(r)) != 0) {
+                access_publish_closed(r, s);
+                return err;
+        }
+        phase = seal_put_away(r, s, false, &use);
+        key_close(&use);
+        page_close(pool_slot(number)->bytes, pool_slot(number)->n_bytes);
+        pool_trim(&number, 1);
+        return phase == PHASE_SEALED ? resize_sealed(r, s, n_bytes) : resize_unwritten(r, s, n_bytes);
+}
+
+int keepmum_resize(keepmum_secret s, size_t n_bytes)
+{
+        struct record *r;
+        enum phase from;
+        int err = size_is_allowed(n_bytes);
+
+        if (err != 0 || (err = access_claim(&r, s, &from)) != 0)
+                return err;
+        if (from == PHASE_SEALED) {
+                err = resize_sealed(r, s, n_bytes);
+        } else if (from == PHASE_EMPTY) {
+                err = resize_unwritten(r, s, n_bytes);
+        } else if ((err = resize_resident(r, s, n_bytes, NULL)) != 0) {
+                if (!(r->flags & KEEPMUM_STAY))
+                        err = resize_over_box(r, s, n_bytes);
+                else
+                        access_publish_closed(r, s);
+        }
+        if (err != 0)
+                return process_name_shortage(err);
         return epoch_is_wiped() ? KEEPMUM_EWIPED : 0;
 }
 

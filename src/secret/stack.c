@@ -9,6 +9,7 @@
 
 #include "base/wipe.h"
 #include "os/page.h"
+#include "secret/seal.h"
 
 enum { SMALL_KEPT = 4, LARGE_KEPT = 1 };
 
@@ -42,16 +43,22 @@ static uint32_t take_kept(const struct kind *k)
 int stack_take(uint32_t *number, size_t n_bytes)
 {
         const struct kind *k = &kinds[n_bytes > STACK_BYTES];
+        struct want want = {k->n_bytes, 0, NULL};
+        struct key_use use = {0};
+        bool is_open = false;
         int err;
 
         if ((*number = take_kept(k)) != 0)
                 return 0;
-        err = pool_take(number, k->n_bytes, 0);
-        if (err != 0 && stack_give_kept())
-                err = pool_take(number, k->n_bytes, 0);
-        if (err == 0)
+        if ((err = pool_take(number, want.n_bytes, 0)) != 0) /* a sealing key is asked for only where one is needed */
+                err = seal_take_slot(number, &is_open, &want, &use);
+        key_close(&use);
+        if (err != 0)
+                return err;
+        atomic_store(&pool_slot(*number)->stays, true);
+        if (!is_open)
                 page_open_write(pool_slot(*number)->bytes, pool_slot(*number)->n_bytes);
-        return err;
+        return 0;
 }
 
 static bool keep(const struct kind *k, uint32_t number)

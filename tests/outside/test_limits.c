@@ -1,4 +1,5 @@
-/* Limits: an unprivileged user's lock limit, and the number of mappings. What is handed out is whole; the next one is a named error. */
+/* Limits: an unprivileged user's lock limit, and the number of mappings, met by secrets that must stay where they are. What is handed out is
+ * whole; the next one is a named error. Secrets that may be sealed: outside/test_million. */
 #include "unit/harness.h"
 
 #include "outside/forked.h"
@@ -63,55 +64,61 @@ static void fill_the_limit(void *arg)
         const struct limit *l = arg;
         size_t n_pages = l->bytes / page(), n;
         keepmum_secret more;
+        int full = KEEPMUM_ENOSLOT;
 
         if (!forked_become_nobody(l->bytes))
                 _exit(0);
-        n = make_until(KEEPMUM_ELIMIT, 100, l->flags);
-        expect_int(n, n_pages); /* used to the last page */
+        if (n_pages < 3)
+                full = KEEPMUM_ELIMIT;
+        n = make_until(full, 100, l->flags);
+        expect_int(n, n_pages < 3 ? 0 : n_pages - 1); /* used to the last page, with the sealing key's */
         expect(locked_kb() <= l->bytes / 1024);
         expect_whole(n, 100);
-        expect_int(keepmum_create(&more, 100, l->flags), KEEPMUM_ELIMIT); /* again the same */
+        expect_int(keepmum_create(&more, 100, l->flags), full); /* again the same */
         if (n == 0)
                 return;
         keepmum_destroy(&s[n / 2]);
         expect_int(make_with(&s[n / 2], 50, l->flags, (unsigned)(n / 2)), 0); /* what was freed serves again */
         expect_int(keepmum_resize(s[n / 2], 100), 0);
-        expect_int(keepmum_create(&more, 100, l->flags), KEEPMUM_ELIMIT);
+        expect_int(keepmum_create(&more, 100, l->flags), full);
         destroy_first(n);
         if (n_pages >= 16) { /* other sizes, out of the same lock */
-                n = make_until(KEEPMUM_ELIMIT, 2 * page(), l->flags);
-                expect_int(n, n_pages / 2);
+                n = make_until(full, 2 * page(), l->flags);
+                expect_int(n, (n_pages - 1) / 2);
                 for (size_t i = 0; i < n; i++)
                         expect_int(look_for(s[i], (unsigned)i, 2 * page(), 2 * page()), 0);
                 destroy_first(n);
                 expect_int(keepmum_create(&more, n_pages / 2 * page(), l->flags), 0);
                 keepmum_destroy(&more);
         }
-        n = make_until(KEEPMUM_ELIMIT, 100, l->flags);
-        expect_int(n, n_pages);
+        n = make_until(full, 100, l->flags);
+        expect_int(n, n_pages - 1);
         expect_whole(n, 100);
 }
 
 static void accept_unlocked(void *arg)
 {
         const struct limit *l = arg;
+        int full = l->bytes < 3 * page() ? KEEPMUM_ELIMIT : KEEPMUM_ENOSLOT;
         unsigned promises, seen;
         keepmum_secret more;
         size_t n;
 
         if (!forked_become_nobody(l->bytes))
                 _exit(0);
-        n = make_until(KEEPMUM_ELIMIT, 100, l->flags);
+        n = make_until(full, 100, l->flags);
         for (int i = 0; i < 5; i++) {
                 expect_int(make_with(&more, 100, l->flags | KEEPMUM_ACCEPT_UNLOCKED, 9), 0);
                 expect_int(keepmum_state(more, &promises), 0);
+                if (full == KEEPMUM_ELIMIT) /* too little for a key may do for a slot */
+                        promises &= (unsigned)~(KEEPMUM_IS_LOCKED | KEEPMUM_IS_HIDDEN);
                 expect_int(promises, KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED);
                 expect_int(keepmum_verify(more, &seen), 0);
-                expect_int(seen, promises);
+                expect_int(seen & promises, promises);
                 expect_int(look_for(more, 9, 100, 100), 0);
         }
-        expect(stat_of(KEEPMUM_STAT_UNLOCKED_SLOTS) >= 5);
-        expect_int(keepmum_create(&more, 100, l->flags), KEEPMUM_ELIMIT); /* a free unlocked slot is not for others */
+        expect(stat_of(KEEPMUM_STAT_UNLOCKED_SLOTS) >= 3);
+        expect_int(keepmum_create(&more, 100, l->flags), full); /* a free unlocked slot is not for others */
         keepmum_destroy(&s[0]);
         if (n > 0) {
                 expect_int(make_with(&more, 100, l->flags | KEEPMUM_ACCEPT_UNLOCKED, 9), 0);
@@ -120,13 +127,13 @@ static void accept_unlocked(void *arg)
         }
 }
 
-static const size_t limits_kb[] = {8192, 64, 12, 0};
+static const size_t limits_kb[] = {8192, 64, 12, 8, 0};
 
 static void try_limits(void (*act)(void *arg))
 {
         for (size_t i = 0; i < n_of(limits_kb); i++)
                 for (unsigned flags = 0; flags <= KEEPMUM_NOT_HIDDEN; flags += KEEPMUM_NOT_HIDDEN) {
-                        struct limit l = {limits_kb[i] * 1024, flags};
+                        struct limit l = {limits_kb[i] * 1024, flags | KEEPMUM_STAY};
 
                         assert_true(forked_passes(act, &l));
                 }
@@ -206,7 +213,7 @@ static void meet_the_limit_of_mappings(void *arg)
         keepmum_secret more;
 
         use_up_mappings(n_left);
-        n = make_until(KEEPMUM_ENOSLOT, 100, 0);
+        n = make_until(KEEPMUM_ENOSLOT, 100, KEEPMUM_STAY);
         for (size_t i = 0; i < n; i++)
                 expect_int(look_for(s[i], (unsigned)i, 100, 100), 0);
         if (try_at_the_brink(&more, 300000, 0))
@@ -219,7 +226,7 @@ static void meet_the_limit_of_mappings(void *arg)
         }
         for (size_t i = 0; i < n; i += 2) {
                 keepmum_destroy(&s[i]);
-                expect_int(make_with(&s[i], 200, 0, (unsigned)i), 0);
+                expect_int(make_with(&s[i], 200, KEEPMUM_STAY, (unsigned)i), 0);
                 expect_int(look_for(s[i], (unsigned)i, 200, 200), 0);
         }
         destroy_first(n);

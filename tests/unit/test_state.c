@@ -172,22 +172,25 @@ static void a_budget_bounds_what_is_locked(void *arg)
         expect_int(keepmum_set_lock_budget(3 * page() - 1), KEEPMUM_EINVAL);
         expect_int(keepmum_set_lock_budget(10 * page()), 0);
         expect_int(stat_of(KEEPMUM_STAT_LOCK_BUDGET), 10 * page());
-        while (n < n_of(s) && (err = make_with(&s[n], 50, 0, (unsigned)n)) == 0)
+        while (n < n_of(s) && (err = make_with(&s[n], 50, KEEPMUM_STAY, (unsigned)n)) == 0)
                 n++;
-        expect_int(n, 10);
-        expect_int(err, KEEPMUM_ELIMIT);
+        expect_int(n, 9); /* and the sealing key's page */
+        expect_int(err, KEEPMUM_ENOSLOT);
+        expect_int(stat_of(KEEPMUM_STAT_LOCKED_BYTES), 10 * page());
         expect(locked_kb() <= 10 * page() / 1024);
         for (size_t i = 0; i < n; i++)
                 expect_int(look_for(s[i], (unsigned)i, 50, 50), 0);
         keepmum_destroy(&s[3]);
-        expect_int(keepmum_create(&s[3], 60, 0), 0);
+        expect_int(keepmum_create(&s[3], 60, KEEPMUM_STAY), 0);
         expect_int(keepmum_set_lock_budget(3 * page()), 0); /* what is locked stays */
-        expect_int(look_for(s[9], 9, 50, 50), 0);
-        expect_int(keepmum_create(&more, 60, 0), KEEPMUM_ELIMIT);
-        expect_int(keepmum_create(&more, 60, KEEPMUM_ACCEPT_UNLOCKED), 0);
+        expect_int(look_for(s[8], 8, 50, 50), 0);
+        expect_int(keepmum_create(&more, 60, KEEPMUM_STAY), KEEPMUM_ENOSLOT);
+        expect_int(make_with(&more, 60, 0, 1), KEEPMUM_ENOSLOT);
+        keepmum_destroy(&more);
+        expect_int(keepmum_create(&more, 60, KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY), 0);
         expect_int(stat_of(KEEPMUM_STAT_UNLOCKED_SLOTS) > 0, 1);
         expect_int(keepmum_set_lock_budget(0), 0);
-        expect_int(keepmum_create(&more, 60, 0), 0);
+        expect_int(keepmum_create(&more, 60, KEEPMUM_STAY), 0);
 }
 
 static void a_lock_budget_is_kept(void **state)
