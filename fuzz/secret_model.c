@@ -72,9 +72,9 @@ int model_open_write_answer(const struct model *m)
 
 int model_create_answer(size_t n_bytes, unsigned flags)
 {
-        unsigned contrary = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN;
+        unsigned contrary = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN, opposite = KEEPMUM_SEALED | KEEPMUM_STAY;
 
-        if (flags > 31 || (flags & contrary) == contrary || n_bytes == 0)
+        if (flags > 63 || (flags & contrary) == contrary || (flags & opposite) == opposite || n_bytes == 0)
                 return KEEPMUM_EINVAL;
         return n_bytes > KEEPMUM_MAX_BYTES ? KEEPMUM_ETOOBIG : 0;
 }
@@ -171,8 +171,12 @@ void model_check_state(const struct model *m, unsigned promises)
         expect((promises & always) == always);
         expect((promises & KEEPMUM_IS_LOCKED) != 0 || (m->flags & KEEPMUM_ACCEPT_UNLOCKED) != 0);
         expect((promises & KEEPMUM_IS_HIDDEN) != 0 || !(m->flags & KEEPMUM_HIDDEN));
-        expect((promises & KEEPMUM_IS_HIDDEN) == 0 || !(m->flags & KEEPMUM_NOT_HIDDEN));
-        expect((promises & KEEPMUM_IS_SEALED) == 0);
+        if (!(promises & KEEPMUM_IS_SEALED)) /* the key may well be hidden */
+                expect((promises & KEEPMUM_IS_HIDDEN) == 0 || !(m->flags & KEEPMUM_NOT_HIDDEN));
+        if (m->n_opens > 0 || m->flags & KEEPMUM_STAY)
+                expect((promises & KEEPMUM_IS_SEALED) == 0);
+        else if (m->flags & KEEPMUM_SEALED)
+                expect((promises & KEEPMUM_IS_SEALED) != 0);
         expect(((promises & KEEPMUM_IS_OPEN) != 0) == (m->n_opens > 0));
         expect(promises < 2 * KEEPMUM_IS_OPEN);
 }

@@ -42,7 +42,7 @@ unsigned world_take_flags(struct input *in)
 {
         uint8_t b = input_byte(in);
 
-        return b < 224 ? b & 31u : b == 255 ? 1u << 31 : b;
+        return b < 224 ? b & 63u : b == 255 ? 1u << 31 : b;
 }
 
 uint8_t *world_some_bytes(struct input *in, size_t n_bytes)
@@ -67,9 +67,29 @@ bool world_may_refuse(int err, unsigned flags)
 {
         if (err == KEEPMUM_ENOHIDDEN)
                 return (flags & KEEPMUM_HIDDEN) && !world_has_hidden;
-        if (err != KEEPMUM_ELIMIT || (world.budget == 0 && world_is_privileged))
+        if ((err != KEEPMUM_ELIMIT && err != KEEPMUM_ENOSLOT) || (world.budget == 0 && world_is_privileged))
                 return false;
         return !(flags & KEEPMUM_ACCEPT_UNLOCKED) || (flags & KEEPMUM_HIDDEN);
+}
+
+/* What is open has its slot, and so has what must stay. */
+bool world_may_not_open(int err, const struct model *m)
+{
+        return m->handle.bits != 0 && m->n_opens == 0 && !(m->flags & KEEPMUM_STAY) && world_may_refuse(err, m->flags);
+}
+
+void world_check_contents(struct model *m)
+{
+        const void *bytes;
+        int err;
+
+        if (m->handle.bits == 0 || m->n_opens > 0)
+                return;
+        err = keepmum_open_read(m->handle, &bytes, NULL);
+        if (world_may_not_open(err, m))
+                return;
+        expect(err == 0 && memcmp(bytes, m->bytes, m->n_bytes) == 0);
+        keepmum_close(m->handle);
 }
 
 bool world_is_created(int err, size_t n_bytes, unsigned flags)
@@ -118,7 +138,7 @@ void world_check_after_destroy(struct model *m, keepmum_secret handle, bool by_w
                 model_check_access(m);
                 return;
         }
-        if (m->stays_at != NULL)
+        if (m->stays_at != NULL && m->flags & KEEPMUM_STAY) /* elsewhere another one may be open by now */
                 model_check_closed(m->stays_at, m->n_bytes);
         world_remember_stale(m->handle);
         model_end(m);
@@ -155,6 +175,8 @@ void world_check_counts(void)
         expect(keepmum_stats(v, KEEPMUM_STATS + 1) == 0);
         expect(v[KEEPMUM_STAT_SECRETS] == n_secrets);
         expect(v[KEEPMUM_STAT_OPENS] == n_opens);
+        expect(v[KEEPMUM_STAT_RESIDENT] + v[KEEPMUM_STAT_SEALED] == n_secrets);
+        expect(v[KEEPMUM_STAT_CLEAN_EVICTIONS] <= v[KEEPMUM_STAT_EVICTIONS]);
         expect(v[KEEPMUM_STAT_FREE_SLOTS] <= v[KEEPMUM_STAT_SLOTS]);
         expect(v[KEEPMUM_STAT_HIDDEN_SLOTS] + v[KEEPMUM_STAT_UNLOCKED_SLOTS] <= v[KEEPMUM_STAT_SLOTS]);
         expect(v[KEEPMUM_STAT_LOCK_BUDGET] == world.budget);
