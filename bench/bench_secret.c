@@ -74,6 +74,8 @@ int main(int argc, char *argv[])
         measure_own_time();
         peers_start();
         printf("\n## Secrets, one running thread\n");
+        table_sealed(32, KEEPMUM_NOT_HIDDEN, "32 B, locked memory", 6);
+        table_sealed(4096, KEEPMUM_NOT_HIDDEN, "4 KiB, locked memory", 0); /* its encryption alone is a pair */
         if (secret_can_be_hidden()) {
                 measure_sizes(&hidden);
                 measure_among_others(&hidden);

@@ -93,3 +93,26 @@ void table_clean_calls(struct secret_setting *s, const char *which)
         measure_row(&w[2], &w[1], 0);
         measure_row(&w[3], &w[1], 0);
 }
+
+void table_sealed(size_t n_bytes, unsigned flags, const char *which, double goal)
+{
+        static struct sealed_setting s;
+        struct way w[] = {
+                {.name = "open_read, read, close: resident", .run = way_read_resident, .n_times = OFTEN},
+                {.name = "the same at random, evicted", .run = way_read_evicted, .n_times = OFTEN},
+                {.name = "the same with KEEPMUM_SEALED", .run = way_read_always_sealed, .n_times = OFTEN},
+                {.name = "open_write, touch, close at random, evicted", .run = way_write_evicted, .n_times = OFTEN},
+        };
+        char title[160];
+
+        sealed_setting_start(&s, n_bytes, flags);
+        for (size_t i = 0; i < COUNT(w); i++)
+                w[i].context = &s;
+        measure_rounds(w, COUNT(w));
+        sealed_setting_end(&s);
+        snprintf(title, sizeof title, "More secrets than slots: %s", which);
+        measure_table(title, MEASURE_COST);
+        measure_row(&w[1], &w[0], goal);
+        measure_row(&w[2], &w[0], 0);
+        measure_row(&w[3], &w[0], 0);
+}

@@ -7,6 +7,7 @@
 /* which: what is said of the setting in the heading, such as "32 B, hidden memory". */
 void table_life(struct secret_setting *s, const char *which);
 void table_pool(struct secret_setting *s, const char *which, double goal);
+void table_sealed(size_t n_bytes, unsigned flags, const char *which, double goal);
 void table_brackets(struct secret_setting *s, const char *which);
 void table_clean_calls(struct secret_setting *s, const char *which);
 

@@ -336,3 +336,92 @@ void way_call_clean_nested(void *setting, unsigned n_times)
         while (n_times-- > 0)
                 need(keepmum_call_clean(NULL, call_clean_once, setting, 0) == 0, "call_clean failed");
 }
+
+/* ---- more than there are slots ---- */
+
+static keepmum_secret make_one(size_t n_bytes, unsigned flags)
+{
+        keepmum_secret secret;
+        void *bytes;
+
+        need(keepmum_create(&secret, n_bytes, flags) == 0 && keepmum_open_write(secret, &bytes, NULL) == 0, "no secret could be made");
+        touch(bytes, n_bytes);
+        keepmum_close(secret);
+        return secret;
+}
+
+void sealed_setting_start(struct sealed_setting *s, size_t n_bytes, unsigned flags)
+{
+        uint64_t v[KEEPMUM_STATS];
+
+        need(keepmum_set_lock_budget(BUDGET_PAGES * page_bytes()) == 0, "no budget");
+        for (unsigned i = 0; i < PLACES; i++) {
+                s->stays[i] = make_one(n_bytes, flags | KEEPMUM_STAY);
+                s->always[i] = make_one(n_bytes, flags | KEEPMUM_SEALED);
+        }
+        for (unsigned i = 0; i < COLD; i++)
+                s->cold[i] = make_one(n_bytes, flags);
+        need(keepmum_stats(v, KEEPMUM_STATS) == 0 && v[KEEPMUM_STAT_SEALED] > COLD * 9 / 10, "too few were sealed");
+}
+
+void sealed_setting_end(struct sealed_setting *s)
+{
+        for (unsigned i = 0; i < PLACES; i++) {
+                keepmum_destroy(&s->stays[i]);
+                keepmum_destroy(&s->always[i]);
+        }
+        for (unsigned i = 0; i < COLD; i++)
+                keepmum_destroy(&s->cold[i]);
+        need(keepmum_set_lock_budget(0) == 0, "no budget");
+}
+
+static void read_one(keepmum_secret s)
+{
+        const void *bytes;
+
+        need(keepmum_open_read(s, &bytes, NULL) == 0, "open_read failed");
+        look(bytes);
+        keepmum_close(s);
+}
+
+void way_read_resident(void *setting, unsigned n_times)
+{
+        const struct sealed_setting *s = setting;
+
+        for (unsigned place = 0; place < PLACES; place++)
+                for (unsigned i = 0; i < n_times / PLACES; i++)
+                        read_one(s->stays[place]);
+}
+
+void way_read_always_sealed(void *setting, unsigned n_times)
+{
+        const struct sealed_setting *s = setting;
+
+        for (unsigned place = 0; place < PLACES; place++)
+                for (unsigned i = 0; i < n_times / PLACES; i++)
+                        read_one(s->always[place]);
+}
+
+static keepmum_secret next_cold(struct sealed_setting *s)
+{
+        s->next = s->next * 1664525 + 1013904223;
+        return s->cold[(s->next >> 8) % COLD];
+}
+
+void way_read_evicted(void *setting, unsigned n_times)
+{
+        while (n_times-- > 0)
+                read_one(next_cold(setting));
+}
+
+void way_write_evicted(void *setting, unsigned n_times)
+{
+        while (n_times-- > 0) {
+                keepmum_secret s = next_cold(setting);
+                void *bytes;
+
+                need(keepmum_open_write(s, &bytes, NULL) == 0, "open_write failed");
+                touch(bytes, 1);
+                keepmum_close(s);
+        }
+}

@@ -25,6 +25,24 @@ void secret_setting_end(struct secret_setting *s);
 bool secret_can_be_hidden(void);
 void peers_start(void);
 
+/* More secrets than slots: all of it is under a budget, and which one is next is random. */
+enum { COLD = 2000, BUDGET_PAGES = 65 };
+
+struct sealed_setting {
+        keepmum_secret stays[PLACES];  /* KEEPMUM_STAY: resident */
+        keepmum_secret always[PLACES]; /* KEEPMUM_SEALED */
+        keepmum_secret cold[COLD];
+        unsigned next;
+};
+
+/* Before any other secret is made: what is locked stays so. */
+void sealed_setting_start(struct sealed_setting *s, size_t n_bytes, unsigned flags);
+void sealed_setting_end(struct sealed_setting *s);
+void way_read_resident(void *setting, unsigned n_times);
+void way_read_always_sealed(void *setting, unsigned n_times);
+void way_read_evicted(void *setting, unsigned n_times);
+void way_write_evicted(void *setting, unsigned n_times);
+
 /* From nothing to nothing. */
 void way_sodium_malloc_noaccess_free(void *setting, unsigned n_times);
 void way_sodium_malloc_free(void *setting, unsigned n_times);
