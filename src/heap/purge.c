@@ -1,5 +1,5 @@
 /* When free memory goes back: the free top of a range when it is longer than 4 MiB, but for a quarter of that; and dirty free runs
- * inside, longest first, when they exceed 16 MiB and an eighth of the range, until half of that is left.
+ * inside, longest first, when they exceed 4 MiB and an eighth of the range, until half of that is left.
  *
  * Whoever frees and takes the same memory in turns would pay for page faults each time. So patience doubles both limits, up to
  * sixteenfold, each time the range grows again after its top was cut, or half of what was purged was taken again. */
