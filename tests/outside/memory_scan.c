@@ -87,6 +87,8 @@ struct mapping {
         char perms[8];
         char name[128];
         char flags[256]; /* a space on both sides of each */
+        uint64_t in_memory_kb; /* or in swap */
+        bool has_file;
 };
 
 static bool has_flag(const struct mapping *m, const char *two_letters)
@@ -252,22 +254,26 @@ void scan_file(struct findings *f, const struct needle *all, size_t n_all, int f
 static bool take_line(struct mapping *m, const char *line)
 {
         struct mapping next = {.name = "memory without a name"};
-        unsigned long long start, end;
+        unsigned long long start, end, kb;
 
+        if (sscanf(line, "Rss: %llu", &kb) == 1 || sscanf(line, "Swap: %llu", &kb) == 1)
+                m->in_memory_kb += kb;
         if (strncmp(line, "VmFlags:", 8) == 0)
                 snprintf(m->flags, sizeof m->flags, "%.*s", (int)strcspn(line + 8, "\n"), line + 8);
         if (sscanf(line, "%llx-%llx %7s %*x %*x:%*x %*u %127[^\n]", &start, &end, next.perms, next.name) < 3)
                 return false;
         next.start = start;
         next.end = end;
+        next.has_file = next.name[0] == '/';
         *m = next;
         return true;
 }
 
-/* The kernel's own pages cannot be written by the process, and vsyscall is above what pread(2) can be asked for. */
+/* The kernel's own pages cannot be written by the process, and vsyscall is above what pread(2) can be asked for. Where no page is, nothing
+ * is: a heap reserves hundreds of megabytes for its books. */
 static bool is_left_out(const struct mapping *m, bool is_only_changing)
 {
-        return m->end == 0 || strncmp(m->name, "[v", 2) == 0 ||
+        return m->end == 0 || (!m->has_file && m->in_memory_kb == 0) || strncmp(m->name, "[v", 2) == 0 ||
                (is_only_changing && m->name[0] == '/' && strchr(m->perms, 'w') == NULL &&
                 strstr(m->name, "/dev/zero") == NULL && strstr(m->name, "secretmem") == NULL);
 }
