@@ -22,7 +22,7 @@ static void *live_shortly(void *arg)
 
 static void come_and_go(void *arg)
 {
-        size_t rss = 0, rounds = IS_SANITIZED ? 60 : 400;
+        size_t rss = 0, rounds = IS_SECOND_RUN ? 60 : 400;
         uint64_t held = 0, books = 0;
 
         (void)arg;
@@ -150,7 +150,7 @@ static void *have_last_words(void *uses_the_heap_before)
 static void allocate_in_destructors(void *arg)
 {
         static int yes;
-        size_t n_threads = IS_SANITIZED ? 100 : 1000;
+        size_t n_threads = IS_SECOND_RUN ? 100 : 1000;
         uint64_t held = 0, books = 0;
 
         (void)arg;
@@ -197,7 +197,7 @@ static void look_while_others_work(void *arg)
 
 /* ---- neighbours: a slot is resized in place while the one above it is freed ---- */
 
-enum { NEIGHBOURS = 2048, SIDES = 4, SIDE_SECONDS = 3 };
+enum { NEIGHBOURS = 2048, SIDES = 4, SIDE_SECONDS = 2 };
 static char *neighbours[NEIGHBOURS];
 static atomic_bool is_over;
 

@@ -19,7 +19,7 @@
 #include <time.h>
 
 enum {
-        SECRETS = IS_SANITIZED ? 20000 : 1000000,
+        SECRETS = IS_SANITIZED ? 20000 : IS_SECOND_RUN ? 400000 : 1000000,
         SAMPLES = 1000,
         THREADS = 4,
         WALKED_BY_EACH = SECRETS / 20,
