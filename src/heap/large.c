@@ -21,31 +21,13 @@ static size_t n_live, live_bytes;
 
 /* ---- slack ---- */
 
-static bool is_zero(const char *from, const char *to)
-{
-        size_t n;
-
-        for (; from < to && (uintptr_t)from % 16 != 0; from++)
-                if (*from != 0)
-                        return false;
-        if (from >= to)
-                return true;
-        n = (size_t)(to - from) / 16 * 16;
-        if (!zero_holds(from, n))
-                return false;
-        for (from += n; from < to; from++)
-                if (*from != 0)
-                        return false;
-        return true;
-}
-
 static bool slack_is_sound(const struct large *d)
 {
         const char *end = (const char *)d->at + d->open_bytes;
         size_t slack = d->open_bytes - d->n_bytes;
 
         return slack == 0 || (canary_is_sound((const void *)d->at, d->open_bytes, slack) &&
-                              (slack <= 16 || is_zero(end - slack + 8, end - 8)));
+                              (slack <= 16 || zero_holds_between(end - slack + 8, end - 8)));
 }
 
 /* ---- live blocks ---- */

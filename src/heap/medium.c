@@ -84,29 +84,12 @@ static _Noreturn void die_of(const void *p, const struct run_node *node, enum he
 
 /* ---- slack ---- */
 
-static bool middle_is_zero(const char *from, const char *to)
-{
-        const char *aligned = (const char *)(((uintptr_t)from + 15) & ~(uintptr_t)15);
-        const char *last = (const char *)((uintptr_t)to & ~(uintptr_t)15);
-        char found = 0;
-
-        if (from >= to)
-                return true;
-        for (; from < aligned && from < to; from++)
-                found |= *from;
-        if (from < last && !zero_holds(from, (size_t)(last - from)))
-                return false;
-        for (from = from < last ? last : from; from < to; from++)
-                found |= *from;
-        return found == 0;
-}
-
 static bool slack_is_sound(const void *p, size_t run_bytes, size_t slack)
 {
         const char *end = (const char *)p + run_bytes;
 
         return slack > 0 && slack <= run_bytes && canary_is_sound(p, run_bytes, slack) &&
-               (slack <= 16 || middle_is_zero(end - slack + 8, end - 8));
+               (slack <= 16 || zero_holds_between(end - slack + 8, end - 8));
 }
 
 /* Only the canaries: what is between is zero. */

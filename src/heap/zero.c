@@ -62,3 +62,21 @@ bool zero_holds(const void *at, size_t n_bytes)
         return holds_by_16(at, n_bytes);
 }
 #endif
+
+bool zero_holds_between(const char *from, const char *to)
+{
+        size_t n;
+
+        for (; from < to && (uintptr_t)from % 16 != 0; from++)
+                if (*from != 0)
+                        return false;
+        if (from >= to)
+                return true;
+        n = (size_t)(to - from) / 16 * 16;
+        if (!zero_holds(from, n))
+                return false;
+        for (from += n; from < to; from++)
+                if (*from != 0)
+                        return false;
+        return true;
+}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef unsigned long long zero_vector __attribute__((vector_size(16), may_alias));
@@ -12,6 +13,8 @@ void zero_start(void); /* once, before the first block */
 
 /* at is aligned to 16, n_bytes a multiple of 16. */
 bool zero_holds(const void *at, size_t n_bytes);
+/* The same at any alignment, of what is before to; true if that is nothing. */
+bool zero_holds_between(const char *from, const char *to);
 
 enum { ZERO_SHORT = 256 }; /* up to here in line, by pieces that overlap: few branches, as sizes are mixed */
 
