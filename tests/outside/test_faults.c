@@ -5,6 +5,7 @@
 
 #include "outside/forked.h"
 #include "outside/seen.h"
+#include "outside/wrapped.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +34,6 @@ static bool fails(const char *name)
         errno = cause;
         return true;
 }
-
-#define WRAP(type, name, parameters, arguments, failure)        \
-        type __real_##name parameters;                          \
-        type __wrap_##name parameters;                          \
-        type __wrap_##name parameters                           \
-        {                                                       \
-                return fails(#name) ? failure : __real_##name arguments; \
-        }
 
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset), MAP_FAILED)
 WRAP(int, madvise, (void *at, size_t n, int advice), (at, n, advice), -1)

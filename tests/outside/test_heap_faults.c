@@ -6,6 +6,7 @@
 #include "outside/heap_load.h"
 
 #include "outside/seen.h"
+#include "outside/wrapped.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -32,14 +33,6 @@ static bool fails(const char *name)
         errno = ENOMEM;
         return true;
 }
-
-#define WRAP(type, name, parameters, arguments, failure)                         \
-        type __real_##name parameters;                                           \
-        type __wrap_##name parameters;                                           \
-        type __wrap_##name parameters                                            \
-        {                                                                        \
-                return fails(#name) ? failure : __real_##name arguments;         \
-        }
 
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset),
      MAP_FAILED)

@@ -12,6 +12,7 @@
 #include "heap/zero.h"
 #include "os/page.h"
 #include "outside/forked.h"
+#include "outside/wrapped.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,14 +43,6 @@ static inline bool fails(const char *name)
         errno = ENOMEM;
         return true;
 }
-
-#define WRAP(type, name, parameters, arguments, failure)        \
-        type __real_##name parameters;                          \
-        type __wrap_##name parameters;                          \
-        type __wrap_##name parameters                           \
-        {                                                       \
-                return fails(#name) ? failure : __real_##name arguments; \
-        }
 
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset), MAP_FAILED)
 
