@@ -254,7 +254,8 @@ static void make_all(const struct setting *s)
         after = resident_kb();
         dprintf(STDOUT_FILENO, "# %zu KiB: %.1f bytes and %.1f us each\n", s->limit_bytes / 1024, (double)(after - before) * 1024 / SECRETS,
                 ns / 1000);
-        expect((after - before) * 1024 <= (size_t)SECRETS * MOST_BYTES_EACH);
+        /* All told, the slots too; where fewer are made, the slots would weigh more than they do among a million. */
+        expect((after - before - (IS_SECOND_RUN ? locked_kb() : 0)) * 1024 <= (size_t)SECRETS * MOST_BYTES_EACH);
         expect(ns <= MOST_NS_EACH);
 }
 
