@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 /* Writes contents piece by piece into a descriptor and closes it. */
 struct writer {
@@ -301,6 +303,107 @@ static void a_secret_open_for_reading_can_be_written_out(void **state)
         close(p[1]);
 }
 
+/* ---- each kind of descriptor ---- */
+
+/* Writes a secret into one end and reads it from the other; the end of what there is to read is made by `finish`. */
+static void pass_through(int write_end, int read_end, void (*finish)(int write_end, int read_end))
+{
+        enum { BYTES = 1000 };
+        keepmum_secret from, to;
+
+        assert_ok(make_with(&from, BYTES, 0, 1));
+        assert_ok(keepmum_write_fd(from, write_end));
+        finish(write_end, read_end);
+        assert_ok(keepmum_read_fd(&to, read_end, 2 * BYTES, 0));
+        assert_ok(look_for(to, 1, BYTES, BYTES));
+        keepmum_destroy(&from);
+        keepmum_destroy(&to);
+        close(read_end);
+        close(write_end);
+}
+
+static void rewind_file(int write_end, int read_end)
+{
+        (void)write_end;
+        assert_int_equal(lseek(read_end, 0, SEEK_SET), 0);
+}
+
+static void end_stream(int write_end, int read_end)
+{
+        (void)read_end;
+        assert_ok(shutdown(write_end, SHUT_WR));
+}
+
+/* What is typed at a terminal ends with ^D at the beginning of a line. */
+static void end_typing(int write_end, int read_end)
+{
+        (void)read_end;
+        assert_int_equal(write(write_end, "\n\004", 2), 2);
+}
+
+static void a_file_serves_both_ways(void **state)
+{
+        char name[] = "/tmp/keepmum-streams.XXXXXX";
+        int fd = mkstemp(name);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_ok(unlink(name));
+        pass_through(fd, dup(fd), rewind_file);
+}
+
+static void a_socket_serves_both_ways(void **state)
+{
+        int p[2];
+
+        (void)state;
+        assert_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+        pass_through(p[0], p[1], end_stream);
+}
+
+/* Lines one way, raw bytes the other. */
+static void a_terminal_serves_both_ways(void **state)
+{
+        enum { BYTES = 100 };
+        keepmum_secret from, hex, typed;
+        struct termios t;
+        char shown[2 * BYTES];
+        const void *a, *b;
+        size_t n;
+        int master, slave;
+
+        (void)state;
+        assert_ok(openpty(&master, &slave, NULL, NULL, NULL));
+        assert_ok(tcgetattr(slave, &t));
+        t.c_lflag &= ~(tcflag_t)ECHO;
+        assert_ok(tcsetattr(slave, TCSANOW, &t));
+        assert_ok(make_with(&from, BYTES, 0, 1));
+        assert_ok(keepmum_to_hex(&hex, from, 0));
+        assert_ok(keepmum_write_fd(hex, master));
+        end_typing(master, slave);
+        assert_ok(keepmum_read_fd(&typed, slave, 1000, 0));
+        assert_ok(keepmum_open_read(hex, &a, NULL));
+        assert_ok(keepmum_open_read(typed, &b, &n));
+        assert_int_equal(n, 2 * BYTES + 1); /* and the newline */
+        assert_memory_equal(a, b, 2 * BYTES);
+        keepmum_close(hex);
+        keepmum_close(typed);
+        cfmakeraw(&t);
+        assert_ok(tcsetattr(slave, TCSANOW, &t));
+        assert_ok(keepmum_write_fd(from, slave));
+        assert_int_equal(read(master, shown, sizeof shown), BYTES);
+        assert_ok(keepmum_open_read(from, &a, NULL));
+        assert_memory_equal(a, shown, BYTES);
+        keepmum_close(from);
+        keepmum_destroy(&typed);
+        close(slave);
+        assert_int_equal(keepmum_read_fd(&typed, master, BYTES, 0), KEEPMUM_EIO); /* hung up */
+        assert_int_equal(errno, EIO);
+        keepmum_destroy(&from);
+        keepmum_destroy(&hex);
+        close(master);
+}
+
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_limit_of_memory_is_the_error_of_the_read, begin), /* before there are free slots */
         cmocka_unit_test_setup(short_reads_are_put_together, begin),
@@ -313,6 +416,9 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(all_bytes_reach_a_slow_reader, begin),
         cmocka_unit_test_setup(a_closed_end_is_an_error_and_the_secret_is_closed_again, begin),
         cmocka_unit_test_setup(a_secret_open_for_reading_can_be_written_out, begin),
+        cmocka_unit_test_setup(a_file_serves_both_ways, begin),
+        cmocka_unit_test_setup(a_socket_serves_both_ways, begin),
+        cmocka_unit_test_setup(a_terminal_serves_both_ways, begin),
 };
 
 MAIN_OF_TESTS
