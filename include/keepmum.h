@@ -20,7 +20,8 @@
  *  - What only a bug can do (a second destroy, a close without an open, a write beside the secret) ends the process:
  *    one fixed sentence on standard error, without a byte of any secret, then abort(). docs/misuse.md lists them.
  *  - Sizes are bytes. Any thread may call any function at any time; exceptions are named. Only keepmum_wipe_all() may be
- *    called from a signal handler.
+ *    called from a signal handler. No function is a cancellation point: a thread that is to be cancelled ends behind it, also where
+ *    it waits for a descriptor or a terminal. (PTHREAD_CANCEL_ASYNCHRONOUS must not be set.)
  *  - After fork() the child has no secret of its parent: functions return KEEPMUM_EFORKED for the parent's handles, close and
  *    destroy of them do nothing. New secrets may be made in the child.
  *  - Nothing is to be initialised: the first use does it.

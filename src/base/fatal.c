@@ -2,7 +2,8 @@
  *
  * Always true: the sentence is a literal of the source and holds no byte of any secret; nothing returns from here. The signal
  * is set to its default and all others are blocked, so that no handler of the application can jump back into a process whose
- * memory is not what it should be. docs/misuse.md lists every sentence. */
+ * memory is not what it should be; a thread that is to be cancelled is not, since writev(2) would be where that strikes.
+ * docs/misuse.md lists every sentence. */
 #include "base/fatal.h"
 
 #include <pthread.h>
@@ -51,7 +52,9 @@ _Noreturn void fatal(const char *sentence)
 
         void (*stop)(void) = atomic_load(&fatal_stop), (*end)(void) = atomic_load(&fatal_end);
         sigset_t all;
+        int before;
 
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
         if (stop != NULL)
                 stop();
         if (hook != NULL)

@@ -13,6 +13,7 @@
 
 #include "base/fatal.h"
 #include "base/registers.h"
+#include "os/cancel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,6 +171,7 @@ void crash_enter(int number, siginfo_t *info, void *context);
 
 void crash_handle(int number, siginfo_t *info, void *context)
 {
+        UNCANCELLED;
         struct sigaction usual = {.sa_handler = SIG_DFL};
         int kept = errno;
 

@@ -5,6 +5,8 @@
  * it is an error and not a signal. docs/vault-format.md says why each call is made. */
 #include "os/file.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
@@ -117,6 +119,7 @@ static int check_regular(int fd)
 /* O_NONBLOCK: opening a pipe that lies in wait at the path does not hang; it means nothing for regular files. */
 static int open_checked(struct file *f, const char *path, int flags)
 {
+        UNCANCELLED;
         int fd, err, kept;
 
         do
@@ -207,6 +210,7 @@ static size_t copy_from_map(const struct file *f, uint64_t at, void *bytes, size
 
 int file_read(const struct file *f, uint64_t at, void *bytes, size_t n_bytes, size_t *n_got)
 {
+        UNCANCELLED;
         size_t got = copy_from_map(f, at, bytes, n_bytes);
 
         while (got < n_bytes) {
@@ -224,6 +228,7 @@ int file_read(const struct file *f, uint64_t at, void *bytes, size_t n_bytes, si
 
 int file_write(const struct file *f, uint64_t at, const void *bytes, size_t n_bytes)
 {
+        UNCANCELLED;
         size_t done = 0;
 
         while (done < n_bytes) {
@@ -251,16 +256,21 @@ int file_truncate(const struct file *f, uint64_t n_bytes)
 /* Never repeated after an error: the kernel may have dropped the pages and would answer success. */
 int file_sync(const struct file *f)
 {
+        UNCANCELLED;
+
         return fsync(f->fd) != 0 ? file_error() : 0;
 }
 
 int file_sync_data(const struct file *f)
 {
+        UNCANCELLED;
+
         return fdatasync(f->fd) != 0 ? file_error() : 0;
 }
 
 static int set_lock(const struct file *f, int command, short type)
 {
+        UNCANCELLED;
         struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
 
         while (fcntl(f->fd, command, &whole) != 0) {
@@ -298,6 +308,7 @@ void file_unlock(const struct file *f)
 /* Closing alone would leave a lock standing while a child of fork has the descriptor too. */
 void file_close(struct file *f)
 {
+        UNCANCELLED;
         int kept = errno;
 
         if (f->map != NULL)
@@ -349,6 +360,7 @@ int file_make_directory(const char *path)
 
 int file_lock_directory(const char *path, int *dir_fd)
 {
+        UNCANCELLED;
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct stat st;
         int err = 0;
@@ -371,6 +383,7 @@ int file_lock_directory(const char *path, int *dir_fd)
 
 void file_unlock_directory(int dir_fd)
 {
+        UNCANCELLED;
         int kept = errno;
 
         close(dir_fd);
@@ -379,6 +392,7 @@ void file_unlock_directory(int dir_fd)
 
 int file_sync_directory(const char *path)
 {
+        UNCANCELLED;
         char *dir = directory_of(path);
         int fd, err;
 

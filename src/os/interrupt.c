@@ -4,6 +4,8 @@
  * it runs in; in a child that another thread forked meanwhile the application's handler is put back at once. */
 #include "os/interrupt.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <keepmum.h>
 #include <signal.h>
@@ -29,6 +31,7 @@ static unsigned index_of(int signal_number)
 
 static void note(int signal_number)
 {
+        UNCANCELLED;
         int kept = errno;
         uint64_t one = 1;
 
@@ -78,6 +81,7 @@ static bool stops(unsigned i)
 
 enum interrupt interrupt_end(void)
 {
+        UNCANCELLED;
         enum interrupt result = INTERRUPT_NONE;
 
         for (unsigned i = 0; i < CAUGHT; i++)

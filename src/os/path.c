@@ -3,6 +3,8 @@
  * Always true: nothing is changed. What must hold of a vault before it is trusted is asked by os/file.h. */
 #include "os/path.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
@@ -21,6 +23,8 @@ int path_look(const char *path, bool *is_there)
 
 int path_open(int *fd, const char *path)
 {
+        UNCANCELLED;
+
         *fd = open(path, O_RDONLY | O_CLOEXEC);
         return *fd >= 0 ? 0 : KEEPMUM_EIO;
 }

@@ -3,6 +3,7 @@
  * Files of /proc are read with read(2) into the caller's buffer: no stdio, no allocation, so that it works at any time. */
 #include "os/process.h"
 
+#include "os/cancel.h"
 #include "os/stream.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 
 bool process_read_text(const char *path, char *text, size_t text_bytes)
 {
+        UNCANCELLED;
         int kept = errno, fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
         size_t used = 0, n = 1;
 
@@ -38,6 +40,7 @@ bool process_read_text(const char *path, char *text, size_t text_bytes)
 /* One line of /proc/self/maps is one mapping. */
 static bool count_mappings(uint64_t *n_mappings)
 {
+        UNCANCELLED;
         char text[4096];
         size_t n = 1;
         int err = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -74,6 +77,7 @@ int process_name_shortage(int err)
 
 void process_pause(unsigned n_times_before)
 {
+        UNCANCELLED;
         static const struct timespec nap = {0, 100000};
         int kept = errno;
 
@@ -108,6 +112,7 @@ int process_lock_all(void)
 
 void process_nap(void)
 {
+        UNCANCELLED;
         int kept = errno;
         struct timespec millisecond = {0, 1000000};
 

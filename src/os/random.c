@@ -2,6 +2,7 @@
 #include "os/random.h"
 
 #include "base/fatal.h"
+#include "os/cancel.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -9,6 +10,7 @@
 
 void random_fill(void *bytes, size_t n_bytes)
 {
+        UNCANCELLED;
         char *p = bytes;
 
         while (n_bytes > 0) {

@@ -5,6 +5,7 @@
  * without being asked only where /sys/power says that hibernation is not to be had; what cannot be read counts as could. */
 #include "os/secretmem.h"
 
+#include "os/cancel.h"
 #include "os/process.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ int secretmem_create(int *fd, size_t n_bytes)
 
 void secretmem_close(int fd)
 {
+        UNCANCELLED;
         int kept = errno;
 
         (void)close(fd); /* Linux frees the number whatever it answers */

@@ -3,6 +3,8 @@
  * Only these two calls touch the bytes, so that a secret goes from its page to the kernel and nowhere else. */
 #include "os/stream.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <keepmum.h>
 #include <poll.h>
@@ -23,6 +25,8 @@ static bool wait_for(int fd, short events)
 
 int stream_read(int fd, void *bytes, size_t *n_got, size_t max_bytes)
 {
+        UNCANCELLED;
+
         for (;;) {
                 ssize_t n = read(fd, bytes, max_bytes);
 
@@ -37,6 +41,7 @@ int stream_read(int fd, void *bytes, size_t *n_got, size_t max_bytes)
 
 int stream_write(int fd, const void *bytes, size_t n_bytes)
 {
+        UNCANCELLED;
         const char *p = bytes;
 
         while (n_bytes > 0) {

@@ -1,6 +1,8 @@
 /* termios on /dev/tty. The mode is set back by who set it: see secret/prompt.c. */
 #include "os/terminal.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
@@ -11,6 +13,8 @@
 
 int terminal_open(struct terminal *t)
 {
+        UNCANCELLED;
+
         t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (t->fd < 0)
                 return KEEPMUM_ENOTTY;
@@ -22,6 +26,7 @@ int terminal_open(struct terminal *t)
 
 void terminal_close(struct terminal *t)
 {
+        UNCANCELLED;
         int kept = errno;
 
         close(t->fd);
@@ -73,6 +78,7 @@ enum terminal_key terminal_key(const struct terminal *t, unsigned char c)
 
 int terminal_read(const struct terminal *t, unsigned char *c, int wake_fd)
 {
+        UNCANCELLED;
         struct pollfd p[] = {{.fd = t->fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
 
         for (;;) {

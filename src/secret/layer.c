@@ -2,6 +2,7 @@
 #include "secret/layer.h"
 
 #include "base/fatal.h"
+#include "os/cancel.h"
 #include "os/crash.h"
 #include "os/page.h"
 #include "os/process.h"
@@ -29,8 +30,11 @@ static int start(void)
         return pool_start_anew();
 }
 
+/* libsodium reads random numbers where it starts. */
 int layer_start(void)
 {
+        UNCANCELLED;
+
         return epoch_start(start);
 }
 

@@ -5,6 +5,7 @@
  * text that the kernel would not write gives false at the end, never a wrong mapping in silence. */
 #include "secret/smaps.h"
 
+#include "os/cancel.h"
 #include "os/stream.h"
 
 #include <errno.h>
@@ -179,6 +180,7 @@ static int open_error(void)
 
 int smaps_read(const char *path, bool (*found)(void *context, const struct mapping *mapping), void *context)
 {
+        UNCANCELLED;
         struct smaps s;
         char text[4096];
         size_t n = 1;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,10 @@ static int ask(const char *max_bytes, const char *on_interrupt)
         sigaction(SIGTERM, &act, NULL);
         if (tcgetattr(STDOUT_FILENO, &before) != 0)
                 return 92;
+        if (strcmp(on_interrupt, "cancel") == 0)
+                pthread_cancel(pthread_self());
         err = keepmum_prompt(&s, "Key: ", (size_t)atoi(max_bytes), 0);
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
         tell(err, s);
         sigaction(SIGINT, NULL, &after);
         printf(" %s terminal, %s handler.\n", is_same_terminal(&before) ? "same" : "CHANGED",
@@ -309,6 +313,15 @@ static void the_longest_line_fits(void **state)
         assert_int_equal(pty_end(&p, PATIENCE_MS), 0);
 }
 
+static void a_cancelled_thread_still_restores_the_terminal(void **state)
+{
+        (void)state;
+        start("ask", "100", "cancel");
+        pty_send(&p, "abc\r");
+        assert_true(pty_expect(&p, "result 0 616263 same terminal, same handler.", PATIENCE_MS));
+        assert_int_equal(pty_end(&p, PATIENCE_MS), 0);
+}
+
 static void ask_without_terminal(void *arg)
 {
         keepmum_secret s = {5};
@@ -346,6 +359,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_restores_the_terminal_and_asks_again_afterwards),
         cmocka_unit_test(a_hang_up_ends_it),
         cmocka_unit_test(the_longest_line_fits),
+        cmocka_unit_test(a_cancelled_thread_still_restores_the_terminal),
         cmocka_unit_test(without_a_terminal_it_says_so),
 };
 
