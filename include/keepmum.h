@@ -219,7 +219,8 @@ KEEPMUM_API void keepmum_close(keepmum_secret s);
  *         came meanwhile are delivered afterwards; SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGSYS are not blocked. What fn puts on the
  *         heap, gives to the kernel or leaves in contexts that live on is not covered, nor is a crash inside fn.
  *  fn must not fork(): the child has no such stack and ends by SIGSEGV at once (vfork(), posix_spawn() and system() work)
- *  aborts when fn of an earlier call in this thread was left by longjmp() or by switching to another context
+ *  aborts when fn of an earlier call in this thread was left by longjmp() or by switching to another context, and no call
+ *         around it has ended since
  *  threads: any; as many stacks are locked as calls run at one time, and a few are kept; cost: two signal masks, 64 KiB of wiping, no
  *         mprotect while a kept stack is there; source: docs/design.md, "Clean calls" */
 KEEPMUM_CHECKED int keepmum_call_clean(int *result, int (*fn)(void *arg), void *arg, size_t stack_bytes);

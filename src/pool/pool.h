@@ -25,6 +25,7 @@ struct slot {
         _Atomic(struct box *) box;      /* what it is sealed as, or is to be; NULL for none */
         _Atomic bool is_recent;         /* was opened since it was looked at last for a slot to take */
         _Atomic bool stays;             /* is not to be taken */
+        uint32_t outer;                 /* of a clean call's stack: the stack that the call was made on; 0: a thread's own */
 };
 
 static_assert(sizeof(struct slot) <= 64, "a slot's entry is at most a cache line");

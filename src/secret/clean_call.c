@@ -3,7 +3,7 @@
  * The order of leave() is the promise: registers first, before anything else is called that could save them; then the stack, the whole of
  * it, since finding the part that was used costs more; the signal mask last, so that no handler ever finds what is to go. leave()
  * is a cleanup: exceptions, thread cancellation and pthread_exit() go through it too, which is why this is compiled with
- * -fexceptions. Only longjmp() passes it by; the next call of the thread sees that.
+ * -fexceptions. Only longjmp() passes it by; the next call of the thread sees that, and the end of a call around it clears up for both.
  *
  * A call inside a call gets a stack of its own, so that after each of them nothing is left of it. docs/design.md, "Clean calls". */
 #include "base/fatal.h"
@@ -19,18 +19,26 @@
 #error "compile this with -fexceptions"
 #endif
 
-/* Where the innermost clean call of this thread runs; {0, 0} while there is none. */
-struct bounds {
-        uintptr_t low, high;
-};
-
-static _Thread_local struct bounds inside;
+static _Thread_local uint32_t innermost; /* the stack of this thread's innermost clean call; 0 while there is none */
 
 struct clean_call {
         uint32_t stack;
-        struct bounds outside;
         uint64_t mask;
 };
+
+/* With the stacks of calls inside this one that were passed by: libc's thread cancellation and pthread_exit() jump over them to a cleanup handler
+ * of C that stands on this stack, since they take what lies higher for what was called earlier. */
+static void give_stacks_down_to(uint32_t last)
+{
+        uint32_t stack;
+
+        do {
+                stack = innermost;
+                must(stack != 0, "a clean call was left by longjmp");
+                innermost = pool_slot(stack)->outer;
+                stack_give(stack);
+        } while (stack != last);
+}
 
 static void leave(struct clean_call *c)
 {
@@ -38,26 +46,31 @@ static void leave(struct clean_call *c)
 
         registers_wipe();
         kept = errno;
-        inside = c->outside;
-        stack_give(c->stack);
+        give_stacks_down_to(c->stack);
         errno = kept;
         signals_restore(c->mask);
 }
 
 static int run(int (*fn)(void *arg), void *arg, uint32_t stack)
 {
-        __attribute__((cleanup(leave))) struct clean_call c = {.stack = stack, .outside = inside};
-        const struct slot *s = pool_slot(stack);
+        __attribute__((cleanup(leave))) struct clean_call c = {.stack = stack};
+        struct slot *s = pool_slot(stack);
 
+        s->outer = innermost;
         signals_block(&c.mask);
-        inside = (struct bounds){(uintptr_t)s->bytes, (uintptr_t)s->bytes + s->n_bytes};
+        innermost = stack;
         return moved_call(fn, arg, s->bytes + s->n_bytes);
 }
 
 /* On the stack where the last call of this thread is still going on, if there is one. */
 static bool is_where_it_should_be(const void *frame)
 {
-        return inside.high == 0 || ((uintptr_t)frame >= inside.low && (uintptr_t)frame < inside.high);
+        const struct slot *s;
+
+        if (innermost == 0)
+                return true;
+        s = pool_slot(innermost);
+        return (uintptr_t)frame - (uintptr_t)s->bytes < s->n_bytes;
 }
 
 int keepmum_call_clean(int *result, int (*fn)(void *arg), void *arg, size_t stack_bytes)
