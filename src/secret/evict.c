@@ -48,6 +48,11 @@ static enum phase phase_of_owner(uint32_t owner)
         return word_phase(atomic_load(&r->word));
 }
 
+static keepmum_secret handle_of(const struct slot *s, uint64_t word)
+{
+        return (keepmum_secret){word_generation(word) << RECORD_INDEX_BITS | atomic_load(&s->owner)};
+}
+
 /* Makes the record of the slot's secret BUSY, if it is closed and may go. */
 static bool claim(struct search *look, const struct slot *s, struct record **r, uint64_t *word)
 {
@@ -61,8 +66,11 @@ static bool claim(struct search *look, const struct slot *s, struct record **r, 
                 look->has_moving |= owner == 0 && !is_stack;
                 return false;
         }
-        if (!atomic_load(&s->stays) && record_claim_owner(s, r, word))
-                return true;
+        if (!atomic_load(&s->stays) && record_claim_owner(s, r, word)) {
+                if (!atomic_load(&s->stays))
+                        return true;
+                access_publish_closed(*r, handle_of(s, *word)); /* the slot was another secret's at the first look */
+        }
         phase = phase_of_owner(owner);
         if (atomic_load(&s->stays) || phase == PHASE_READ || phase == PHASE_WRITE || phase == PHASE_DYING)
                 look->has_pinned = true;
@@ -74,7 +82,7 @@ static bool claim(struct search *look, const struct slot *s, struct record **r, 
 /* Seals a claimed secret out of its slot, which is writable and nobody's then. 0 or KEEPMUM_ENOMEM, and it is as it was. */
 static int evict(const struct slot *s, struct record *r, uint64_t word, struct key_use *use)
 {
-        keepmum_secret handle = {word_generation(word) << RECORD_INDEX_BITS | atomic_load(&s->owner)};
+        keepmum_secret handle = handle_of(s, word);
         bool is_clean = !r->is_written || atomic_load(&s->box) != NULL;
         int err = seal_prepare(r);
 
@@ -255,6 +263,8 @@ static int seal_slot(uint32_t number, struct key_use *use)
                         return 0;
                 r = ledger_at(&record_ledger, owner, sizeof *r);
                 word = atomic_load(&r->word);
+                if (word_phase(word) == PHASE_CLOSED)
+                        continue; /* held for a moment only: by a clone, say */
                 if (word_phase(word) != PHASE_BUSY)
                         return 0;
                 key_close(use);
