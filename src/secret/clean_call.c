@@ -87,6 +87,10 @@ int keepmum_call_clean(int *result, int (*fn)(void *arg), void *arg, size_t stac
                 return KEEPMUM_ETOOBIG;
         if ((err = layer_enter()) != 0 || (err = stack_take(&stack, stack_bytes)) != 0)
                 return err;
+        if (epoch_is_wiped()) { /* the stack was a secret's slot a moment ago: it may be about to be written over */
+                stack_give(stack);
+                return KEEPMUM_EWIPED;
+        }
         value = run(fn, arg, stack);
         if (result != NULL)
                 *result = value;

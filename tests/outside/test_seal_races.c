@@ -2,8 +2,15 @@
  * minutes of stress; so a wrapped function of its own lets the other thread's deed happen there. */
 #include "unit/harness.h"
 
+#include "base/moved_call.h"
+#include "os/page.h"
 #include "outside/forked.h"
 #include "secret/record.h"
+#include "secret/stack.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static void (*before_claim)(void); /* runs once */
 static unsigned n_claims_refused;
@@ -78,9 +85,90 @@ static void sealing_all_comes_back_to_what_was_held_for_a_moment(void **state)
         assert_true(forked_passes(seal_what_is_held, NULL));
 }
 
+/* ---- keepmum_wipe_all() is about to write over a secret, whose slot becomes a stack ---- */
+
+static _Atomic(unsigned char *) awaited; /* the page that the wiping thread stops before */
+static atomic_bool is_there, may_go_on, is_done, has_run;
+
+static void wait_for(atomic_bool *event)
+{
+        while (!atomic_load(event))
+                sched_yield();
+}
+
+void __real_page_scramble(void *at, size_t n_bytes);
+void __wrap_page_scramble(void *at, size_t n_bytes);
+void __wrap_page_scramble(void *at, size_t n_bytes)
+{
+        if (atomic_load(&awaited) == at) {
+                atomic_store(&is_there, true);
+                wait_for(&may_go_on);
+        }
+        __real_page_scramble(at, n_bytes);
+}
+
+static void *wipe_everything(void *arg)
+{
+        keepmum_wipe_all();
+        atomic_store(&is_done, true);
+        return arg;
+}
+
+static pthread_t wiper;
+
+int __real_stack_take(uint32_t *number, size_t n_bytes);
+int __wrap_stack_take(uint32_t *number, size_t n_bytes);
+int __wrap_stack_take(uint32_t *number, size_t n_bytes)
+{
+        int err;
+
+        expect_int(pthread_create(&wiper, NULL, wipe_everything, NULL), 0);
+        wait_for(&is_there);
+        err = __real_stack_take(number, n_bytes);
+        expect_int(err, 0);
+        expect(pool_slot(*number)->bytes == atomic_load(&awaited));
+        return err;
+}
+
+static int stand_on_it(void *arg)
+{
+        volatile unsigned char below[1000] = {0};
+        int n_changed = 0;
+
+        (void)arg;
+        atomic_store(&has_run, true);
+        atomic_store(&may_go_on, true);
+        wait_for(&is_done);
+        for (size_t i = 0; i < sizeof below; i++)
+                n_changed += below[i] != 0;
+        return n_changed;
+}
+
+static void call_amid_a_wipe(void *arg)
+{
+        int n_changed = 0;
+
+        (void)arg;
+        expect_int(keepmum_set_lock_budget(STACK_BYTES + 3 * page()), 0);
+        expect_int(make_with(&first, STACK_BYTES - 16, 0, 1), 0);
+        atomic_store(&awaited, (unsigned char *)(uintptr_t)page_of(place_of(first)));
+        expect_int(keepmum_call_clean(&n_changed, stand_on_it, NULL, 0), KEEPMUM_EWIPED);
+        expect(!atomic_load(&has_run));
+        atomic_store(&may_go_on, true);
+        expect_int(pthread_join(wiper, NULL), 0);
+}
+
+static void no_function_runs_on_a_stack_that_is_being_wiped(void **state)
+{
+        (void)state;
+        if (MOVED_CALL_IS_THERE)
+                assert_true(forked_passes(call_amid_a_wipe, NULL));
+}
+
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_must_stay_stays_also_in_a_slot_just_given_up),
         cmocka_unit_test(sealing_all_comes_back_to_what_was_held_for_a_moment),
+        cmocka_unit_test(no_function_runs_on_a_stack_that_is_being_wiped),
 };
 
 MAIN_OF_TESTS
