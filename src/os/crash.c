@@ -3,12 +3,13 @@
  *
  *   1. its first instructions clear the registers that its own prologues would save to the stack;
  *   2. the registers in the signal frame are set to zero, all but those that say where the thread was;
- *   3. the other threads are sent SIGSEGV, which clean calls do not block, do the same with theirs, and wait for the end;
+ *   3. the other threads are sent SIGSEGV, which clean calls do not block (or another such signal, where the application has a handler for
+ *      that), do the same with theirs, and wait for the end;
  *   4. last_wish() wipes the secrets;
  *   5. the default action is put back, the same signal is queued again with all that it said, and the handler returns.
  *
  * The signal then strikes at the place where it first did: core, debugger and parent see the true frame, cause and signal. Not reached: a
- * thread that blocks SIGSEGV, a stack overflow without an alternate stack, SIGKILL. Signals that the application handles are left to it. */
+ * thread that blocks the signal, a stack overflow without an alternate stack, SIGKILL. Signals that the application handles are left to it. */
 #include "os/crash.h"
 
 #include "base/fatal.h"
@@ -34,7 +35,10 @@
 enum { PARK_MS = 1000, NEAR_BYTES = 8 << 20 };
 
 static void (*wish)(void);
-static atomic_bool is_dying;
+static _Atomic pid_t dying; /* the thread whose signal ends the process */
+
+__attribute__((used)) void crash_handle(int number, siginfo_t *info, void *context);
+void crash_enter(int number, siginfo_t *info, void *context);
 static atomic_uint n_parked;
 
 /* ---- 2: the signal frame ---- */
@@ -134,8 +138,20 @@ static pid_t number_of(const char *name)
         return n;
 }
 
+/* One that strikes in clean calls too and still comes to this handler; 0 where the application has taken them all over. */
+static int signal_for_others(void)
+{
+        static const int never_blocked[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
+        struct sigaction now;
+
+        for (size_t i = 0; i < sizeof never_blocked / sizeof *never_blocked; i++)
+                if (sigaction(never_blocked[i], NULL, &now) == 0 && now.sa_sigaction == crash_enter)
+                        return never_blocked[i];
+        return 0;
+}
+
 /* Sends every thread but this one a signal; how many there are. */
-static unsigned call_others(void)
+static unsigned call_others(int number)
 {
         _Alignas(struct entry) char list[2048];
         pid_t pid = getpid(), me = (pid_t)syscall(SYS_gettid);
@@ -149,7 +165,7 @@ static unsigned call_others(void)
                 for (long at = 0; at < n; at += ((struct entry *)(void *)(list + at))->n_bytes) {
                         pid_t thread = number_of(((struct entry *)(void *)(list + at))->name);
 
-                        if (thread != 0 && thread != me && syscall(SYS_tgkill, pid, thread, SIGSEGV) == 0)
+                        if (thread != 0 && thread != me && syscall(SYS_tgkill, pid, thread, number) == 0)
                                 n_others++;
                 }
         close(fd);
@@ -159,30 +175,32 @@ static unsigned call_others(void)
 static void park_others(void)
 {
         struct timespec millisecond = {0, 1000000};
+        int number = signal_for_others();
 
-        for (unsigned i = 0; i < PARK_MS && atomic_load(&n_parked) < call_others(); i++)
+        for (unsigned i = 0; i < PARK_MS && number != 0 && atomic_load(&n_parked) < call_others(number); i++)
                 nanosleep(&millisecond, NULL);
 }
 
 /* ---- the handler ---- */
 
-__attribute__((used)) void crash_handle(int number, siginfo_t *info, void *context);
-void crash_enter(int number, siginfo_t *info, void *context);
-
+/* A misuse met by last_wish() comes here a second time, in the same thread, and must not wait for itself. */
 void crash_handle(int number, siginfo_t *info, void *context)
 {
         UNCANCELLED;
         struct sigaction usual = {.sa_handler = SIG_DFL};
         int kept = errno;
+        pid_t me = (pid_t)syscall(SYS_gettid), none = 0;
 
         clear_frame(context);
-        if (atomic_exchange(&is_dying, true))
+        if (atomic_compare_exchange_strong(&dying, &none, me)) {
+                park_others();
+                wish();
+        } else if (none != me) {
                 park();
-        park_others();
-        wish();
+        }
         registers_wipe();
         sigaction(number, &usual, NULL);
-        syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), number, info); /* waits, being blocked, for the return */
+        syscall(SYS_rt_tgsigqueueinfo, getpid(), me, number, info); /* waits, being blocked, for the return */
         errno = kept;
 }
 
