@@ -169,7 +169,8 @@ private:
 /** For std containers: each allocation is a secret of its own - locked, guarded, not dumped, not in children, wiped when it is given back -
  *  but open all the while, since a container keeps pointers. For what lives shortly, such as a passphrase being put together.
  *  A short std::basic_string keeps its characters in the object itself: reserve() more than that first. One allocation is at least a
- *  page, and takes part in the lock limit; bad_alloc when none is to be had. */
+ *  page, and takes part in the lock limit; bad_alloc when none is to be had. In a child of fork the memory is not there: there a
+ *  container of the parent must not even be destroyed (end the child by _exit() or exec). */
 template <class T> class allocator {
 public:
         using value_type = T;

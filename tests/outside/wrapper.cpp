@@ -97,11 +97,22 @@ static void containers()
         }
 }
 
+static void the_end()
+{
+        std::vector<char, keepmum::allocator<char>> v(100, 'v');
+        keepmum::secret s(16);
+        keepmum::reading bytes(s);
+
+        keepmum_wipe_all();
+        expect(std::memcmp(v.data(), "vvvvvvvv", 8) != 0, "what a container had is noise");
+} // and all of them end without a word
+
 int main()
 {
         owners();
         openings();
         expect(live() == 0, "nothing is left");
         containers();
+        the_end();
         std::printf("%u\n", n_passed);
 }
