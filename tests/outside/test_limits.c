@@ -179,6 +179,8 @@ static void a_limit_met_in_the_middle_loses_nothing_else(void **state)
 
 /* ---- mappings ---- */
 
+static char *taken; /* every second page of it is a mapping of its own */
+
 /* Takes mappings until only n_left are to be had: single pages that the kernel cannot merge. */
 static void use_up_mappings(size_t n_left)
 {
@@ -193,6 +195,7 @@ static void use_up_mappings(size_t n_left)
         n = most - used - n_left;
         base = mmap(NULL, (n + 2) * page(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         expect(base != MAP_FAILED);
+        taken = base;
         for (size_t i = 0; i + 1 < n; i += 2)
                 if (mprotect(base + (i + 1) * page(), page(), PROT_READ) != 0)
                         break;
@@ -231,6 +234,9 @@ static void meet_the_limit_of_mappings(void *arg)
         }
         destroy_first(n);
         if (n >= 4) {
+                /* The kernel lets a process have one more than the limit, and then refuses even what gives some back (pool/stock.c). Whether
+                 * it has depends on whether the program began with an even number. */
+                expect_int(munmap(taken + page(), page()), 0);
                 expect_int(make_with(&more, 3 * page(), 0, 1), 0); /* free chunks give way to another size */
                 keepmum_destroy(&more);
         }
