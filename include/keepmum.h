@@ -343,7 +343,7 @@ enum keepmum_stat {
 KEEPMUM_CHECKED int keepmum_stats(uint64_t *values, size_t n_values);
 
 /** Seal every secret that is closed and not sealed, but those with KEEPMUM_STAY: before a long sleep, or a fork into the unknown.
- *  Each comes back when it is opened next.
+ *  Each comes back when it is opened next. One with KEEPMUM_HIDDEN and KEEPMUM_ACCEPT_UNLOCKED stays as it is where no hidden key could be had.
  *
  *  returns 0; KEEPMUM_ENOMEM when some could not be sealed for want of memory: all others are; KEEPMUM_EWIPED; at the first use what
  *         keepmum_create() returns

@@ -21,7 +21,7 @@ static _Atomic uint64_t n_evictions, n_clean;
 /* One look for a slot, and why there was none. */
 struct search {
         struct want want;
-        bool has_pinned; /* met one that is open or must stay */
+        bool has_pinned; /* met one that is open or must stay, or has no key */
         bool has_moving; /* met one that is just being changed: worth another look */
         int err;         /* one could not be sealed */
 };
@@ -67,9 +67,11 @@ static bool claim(struct search *look, const struct slot *s, struct record **r, 
                 return false;
         }
         if (!atomic_load(&s->stays) && record_claim_owner(s, r, word)) {
-                if (!atomic_load(&s->stays))
+                if (!atomic_load(&s->stays) && seal_has_key(*r))
                         return true;
-                access_publish_closed(*r, handle_of(s, *word)); /* the slot was another secret's at the first look */
+                look->has_pinned = true; /* also where the slot was another secret's at the first look */
+                access_publish_closed(*r, handle_of(s, *word));
+                return false;
         }
         phase = phase_of_owner(owner);
         if (atomic_load(&s->stays) || phase == PHASE_READ || phase == PHASE_WRITE || phase == PHASE_DYING)

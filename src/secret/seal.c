@@ -97,6 +97,13 @@ void seal_settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t 
 
 /* ---- into a box ---- */
 
+bool seal_has_key(const struct record *r)
+{
+        enum key_kind kind = key_best();
+
+        return key_slot(kind) != NULL && (kind == KEY_HIDDEN || !(r->flags & KEEPMUM_HIDDEN));
+}
+
 int seal_prepare(const struct record *r)
 {
         struct slot *s = pool_slot(record_slot(r));

@@ -15,6 +15,8 @@ int seal_first_slot(uint32_t *number, size_t n_bytes, unsigned creation_flags);
 /* Makes a slot, which is nobody's, the BUSY record's own, for a payload of n_bytes. */
 void seal_settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes);
 
+/* Whether there is a key for a BUSY record: none may be, and a hidden one may be missing, where unlocked memory is accepted. */
+bool seal_has_key(const struct record *r);
 /* Makes sure that a BUSY record with a slot has a box to be sealed into, if it needs one. 0 or KEEPMUM_ENOMEM. */
 int seal_prepare(const struct record *r);
 /* Seals a BUSY record, prepared, out of its slot, which is left writable, zero, and nobody's. Returns its phase now: SEALED or EMPTY. The caller
