@@ -8,7 +8,9 @@
 #include <keepmum.h>
 #include <sodium.h>
 
-enum { CREATION_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END };
+enum {
+        CREATION_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END | KEEPMUM_SEALED
+};
 
 struct conversion {
         /* Bytes that the result takes while it is made; 0 if there can be none. */

@@ -263,6 +263,31 @@ static void a_text_longer_than_any_secret_is_too_big(void **state)
         keepmum_destroy(&s);
 }
 
+/* Every flag of creation is taken, and a text of what is always sealed is too. */
+static void what_is_always_sealed_can_be_text(void **state)
+{
+        unsigned promises;
+
+        (void)state;
+        for (unsigned flag = 1; flag <= KEEPMUM_SEALED; flag *= 2) {
+                keepmum_secret s = secret_of("foobar", 6), hex, back;
+                int err = keepmum_to_hex(&hex, s, flag);
+
+                if (flag == KEEPMUM_HIDDEN && err == KEEPMUM_ENOHIDDEN) {
+                        keepmum_destroy(&s);
+                        continue;
+                }
+                assert_ok(err);
+                assert_ok(keepmum_from_hex(&back, hex, flag));
+                assert_ok(keepmum_state(back, &promises));
+                assert_int_equal((promises & KEEPMUM_IS_SEALED) != 0, flag == KEEPMUM_SEALED);
+                assert_true(holds(hex, "666f6f626172", 12) && holds(back, "foobar", 6));
+                keepmum_destroy(&s);
+                keepmum_destroy(&hex);
+                keepmum_destroy(&back);
+        }
+}
+
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_is_that_of_rfc_4648),
         cmocka_unit_test(hexadecimal_is_lower_case_and_read_in_both),
@@ -270,6 +295,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_comes_back_at_every_place_of_three),
         cmocka_unit_test(every_character_is_a_digit_or_refused),
         cmocka_unit_test(what_is_not_the_one_right_text_is_refused),
+        cmocka_unit_test(what_is_always_sealed_can_be_text),
         cmocka_unit_test(arguments_and_states_are_named),
         cmocka_unit_test(a_text_longer_than_any_secret_is_too_big),
 };
