@@ -163,7 +163,8 @@ KEEPMUM_CHECKED int keepmum_resize(keepmum_secret s, size_t n_bytes);
  *
  *  out    *out:  the handle
  *  in     s:     a live secret, not open for writing
- *  returns 0; KEEPMUM_EINVAL (out NULL, or s is {0}); KEEPMUM_EBUSY while s is open for writing; KEEPMUM_ESTALE, _EFORKED, _EWIPED; KEEPMUM_ENOMEM; with
+ *  returns 0; KEEPMUM_EINVAL (out NULL, or s is {0}); KEEPMUM_EBUSY while s is open for writing; KEEPMUM_ESTALE, _EFORKED, _EWIPED; KEEPMUM_ENOMEM;
+ *         KEEPMUM_ENOSLOT where there are as many secrets as there can be; with
  *         KEEPMUM_STAY, and where nothing can be sealed, all that keepmum_create() returns
  *  threads: any; cost: no system call where s is sealed or was sealed and not written since; else one bracket for reading and one
  *         sealing */
