@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/wipe.h"
+#include "os/random.h"
 
 #include <keepmum_heap.h>
 #include <sodium.h>
@@ -141,7 +142,7 @@ struct entries *entries_create(void)
 
         if (e == NULL)
                 return NULL;
-        randombytes_buf(e->hash_key, sizeof e->hash_key);
+        random_fill(e->hash_key, sizeof e->hash_key);
         return e;
 }
 

@@ -6,6 +6,7 @@
 #include "vault/frame.h"
 
 #include "base/bytes.h"
+#include "os/random.h"
 #include "vault/content.h"
 
 #include <sodium.h>
@@ -137,7 +138,7 @@ static void seal_secret(uint8_t *record, const struct frame *f, const struct hea
 {
         struct secret_aad aad = secret_aad_of(f->seq, f->secret_bytes, h->entry_id);
 
-        randombytes_buf(record + FRAME_AT_SECRET_NONCE, VAULT_NONCE_BYTES);
+        random_fill(record + FRAME_AT_SECRET_NONCE, VAULT_NONCE_BYTES);
         seal(record + f->record_bytes - f->secret_bytes, record + FRAME_AT_SECRET_TAG, NULL, content, f->secret_bytes,
              (const uint8_t *)&aad, sizeof aad, NULL, record + FRAME_AT_SECRET_NONCE, k->secret);
 }
@@ -156,7 +157,7 @@ void frame_seal(uint8_t *record, const struct frame *f, const struct head *h, co
         vault_keys_mac(record + FRAME_AT_CHECK, FRAME_CHECK_BYTES, record, FRAME_AT_CHECK, k->frame);
         if (content != NULL)
                 seal_secret(record, f, h, content, k);
-        randombytes_buf(record + FRAME_AT_HEAD_NONCE, VAULT_NONCE_BYTES);
+        random_fill(record + FRAME_AT_HEAD_NONCE, VAULT_NONCE_BYTES);
         aad = head_aad_of(record);
         head_write(h, record + FRAME_BYTES, head_bytes);
         seal(record + FRAME_BYTES, record + FRAME_AT_HEAD_TAG, NULL, record + FRAME_BYTES, head_bytes,

@@ -5,6 +5,7 @@
 #include "vault/header.h"
 
 #include "base/bytes.h"
+#include "os/random.h"
 #include "vault/detail.h"
 #include "vault/vault_keys.h"
 
@@ -118,7 +119,7 @@ int header_make(uint8_t bytes[static HEADER_BYTES], struct header *h, keepmum_se
         memcpy(bytes, HEADER_MAGIC, HEADER_MAGIC_BYTES);
         bytes_put32(bytes + HEADER_AT_SIZE, HEADER_BYTES);
         bytes_put64(bytes + HEADER_AT_GENERATION, 1);
-        randombytes_buf(bytes + HEADER_AT_VAULT_ID, VAULT_ID_BYTES + VAULT_FILE_ID_BYTES);
+        random_fill(bytes + HEADER_AT_VAULT_ID, VAULT_ID_BYTES + VAULT_FILE_ID_BYTES);
         if ((err = header_parse(h, bytes)) != 0 || (err = fill_slots(bytes + HEADER_AT_SLOTS, h, given, fresh)) != 0 ||
             (err = vault_keys_derive(fresh, h->vault_id, h->file_id)) != 0 ||
             (err = compute_mac(h->mac, bytes, fresh)) != 0) {

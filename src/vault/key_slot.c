@@ -7,6 +7,7 @@
 #include "vault/key_slot.h"
 
 #include "base/bytes.h"
+#include "os/random.h"
 #include "vault/detail.h"
 #include "vault/vault_keys.h"
 
@@ -177,7 +178,7 @@ static void wrap(uint8_t *slot, const struct slot_scratch *s, const struct vault
         struct slot_aad aad;
 
         memcpy(slot + KEY_SLOT_AT_COMMITMENT, s->commitment, sizeof s->commitment);
-        randombytes_buf(slot + KEY_SLOT_AT_NONCE, VAULT_NONCE_BYTES);
+        random_fill(slot + KEY_SLOT_AT_NONCE, VAULT_NONCE_BYTES);
         aad = aad_of(slot, vault_id);
         crypto_aead_xchacha20poly1305_ietf_encrypt_detached(slot + KEY_SLOT_AT_WRAPPED, slot + KEY_SLOT_AT_TAG, NULL,
                                                             k->vault, VAULT_KEY_BYTES, (const uint8_t *)&aad,
@@ -264,7 +265,7 @@ int key_slot_make(uint8_t slot[static KEY_SLOT_BYTES], uint8_t kind, const uint8
                 bytes_put32(slot + KEY_SLOT_AT_PASSES, crypto_pwhash_argon2id_OPSLIMIT_MODERATE);
                 bytes_put32(slot + KEY_SLOT_AT_MEMORY_KIB, crypto_pwhash_argon2id_MEMLIMIT_MODERATE >> 10);
         }
-        randombytes_buf(slot + KEY_SLOT_AT_ID, 32); /* slot_id and salt */
+        random_fill(slot + KEY_SLOT_AT_ID, 32); /* slot_id and salt */
         if ((err = derive_kek(s, slot, vault_id, given)) == 0 && (err = vault_keys_open(keys, &k)) == 0) {
                 wrap(slot, s, k, vault_id);
                 vault_keys_forget();

@@ -9,6 +9,7 @@
 #include "base/copy.h"
 #include "base/fatal.h"
 #include "base/wipe.h"
+#include "os/random.h"
 #include "vault/append.h"
 #include "vault/content.h"
 #include "vault/detail.h"
@@ -244,7 +245,7 @@ int keepmum_vault_add(keepmum_vault *v, const char *name, keepmum_secret secret,
                 return KEEPMUM_EINVAL;
         if ((err = check_texts(h.texts)) != 0 || (err = make_content(&content, secret)) != 0)
                 return err;
-        randombytes_buf(h.entry_id, sizeof h.entry_id);
+        random_fill(h.entry_id, sizeof h.entry_id);
         if ((err = keep(&kept, h.texts, HEAD_ATTRS + 1)) == 0) {
                 if ((err = append_begin(v)) == 0) {
                         err = add_under_lock(v, &h, content);

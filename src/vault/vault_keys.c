@@ -6,6 +6,7 @@
 
 #include "base/copy.h"
 #include "base/registers.h"
+#include "os/random.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -56,7 +57,7 @@ int vault_keys_create(keepmum_secret *keys)
                 keepmum_destroy(keys);
                 return err;
         }
-        randombytes_buf(k->vault, sizeof k->vault);
+        random_fill(k->vault, sizeof k->vault);
         keepmum_close(*keys);
         return 0;
 }
