@@ -73,18 +73,22 @@ static inline void fill(void *block, size_t n_bytes, unsigned seed)
                 ((unsigned char *)block)[i] = byte_of(seed, i);
 }
 
-/* Whether the first n_bytes of what was n_filled bytes are still there. */
+/* Whether the first n_bytes of what was n_filled bytes are still there. Words at once: the tests spend their time here. */
 static inline bool holds_first(const void *block, size_t n_bytes, size_t n_filled, unsigned seed)
 {
-        size_t n_words = n_filled / 8;
-        bool same = true;
+        size_t n_words = n_bytes / 8, i = 8 * n_words;
+        uint64_t differing = 0, word;
 
-        for (size_t i = 0; i < n_words && 8 * i < n_bytes; i++)
-                same &= memcmp((const char *)block + 8 * i, &(uint64_t){word_of(seed, i)},
-                               8 * i + 8 <= n_bytes ? 8 : n_bytes % 8) == 0;
-        for (size_t i = n_words * 8; i < n_bytes; i++)
-                same &= ((const unsigned char *)block)[i] == byte_of(seed, i);
-        return same;
+        for (size_t w = 0; w < n_words; w++) {
+                memcpy(&word, (const char *)block + 8 * w, 8);
+                differing |= word ^ word_of(seed, w);
+        }
+        word = word_of(seed, n_words);
+        if (i < n_filled / 8 * 8)
+                return differing == 0 && memcmp((const char *)block + i, &word, n_bytes - i) == 0;
+        for (; i < n_bytes; i++)
+                differing |= ((const unsigned char *)block)[i] ^ byte_of(seed, i);
+        return differing == 0;
 }
 
 static inline bool holds(const void *block, size_t n_bytes, unsigned seed)
