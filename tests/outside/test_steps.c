@@ -167,10 +167,12 @@ static unsigned count_ways(const struct row *r)
         if (pid == 0)
                 act_out(r);
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        for (unsigned v = 0; v < VARIANTS + 1; v++) {
+        go(pid, PTRACE_CONT, &status); /* through the first act, whose way is not asked for, */
+        go(pid, PTRACE_CONT, &status); /* and on to the second */
+        for (unsigned v = 0; v < VARIANTS; v++) {
                 size_t n_steps;
                 uint64_t way = way_of(pid, &n_steps);
-                bool is_new = v > 0;
+                bool is_new = true;
 
                 for (unsigned i = 0; i < n_ways; i++)
                         is_new &= ways[i] != way;

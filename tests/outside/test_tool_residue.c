@@ -35,14 +35,27 @@ static size_t count_in(const char *bytes, size_t n_bytes, const char *needle)
         return n;
 }
 
-/* Hits of the whole needle and of each half of it, in all mappings that can be read. */
-static size_t count_in_process(pid_t pid, const char *needle)
-{
-        char path[64], line[512], half[2][LONGEST] = {"", ""};
-        size_t n = 0, n_half = strlen(needle) / 2;
+enum { SECRET_IN, PASSPHRASE_IN, KEY_IN, NAME_IN, NEEDLES };
+static const char *const needles[NEEDLES] = {SECRET, PASSPHRASE, KEY, NAME};
 
-        memcpy(half[0], needle, n_half);
-        memcpy(half[1], needle + n_half, strlen(needle) - n_half);
+/* Hits of each half of each needle, and so of the whole one too. */
+static void count_all_in(size_t n_hits[static NEEDLES], const char *bytes, size_t n_bytes)
+{
+        for (size_t i = 0; i < NEEDLES; i++) {
+                char half[2][LONGEST] = {"", ""};
+                size_t n_half = strlen(needles[i]) / 2;
+
+                memcpy(half[0], needles[i], n_half);
+                memcpy(half[1], needles[i] + n_half, strlen(needles[i]) - n_half);
+                n_hits[i] += count_in(bytes, n_bytes, half[0]) + count_in(bytes, n_bytes, half[1]);
+        }
+}
+
+/* In all mappings that can be read. To read them takes longest: once for all needles. */
+static void count_in_process(size_t n_hits[static NEEDLES], pid_t pid)
+{
+        char path[64], line[512];
+
         snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
         int mem = open(path, O_RDONLY);
         snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
@@ -57,12 +70,11 @@ static size_t count_in_process(pid_t pid, const char *needle)
                 char *bytes = malloc(end - start);
                 ssize_t got = pread(mem, bytes, end - start, (off_t)start);
                 if (got > 0)
-                        n += count_in(bytes, (size_t)got, half[0]) + count_in(bytes, (size_t)got, half[1]);
+                        count_all_in(n_hits, bytes, (size_t)got);
                 free(bytes);
         }
         fclose(maps);
         close(mem);
-        return n;
 }
 
 static int go_on(pid_t pid, int signal_number)
@@ -109,18 +121,19 @@ static pid_t run_to_exit(const char *line)
 static void finds_nothing_after(const char *line, int expected)
 {
         pid_t pid = run_to_exit(line);
-        size_t n_secret = count_in_process(pid, SECRET), n_passphrase = count_in_process(pid, PASSPHRASE),
-               n_key = count_in_process(pid, KEY), n_name = count_in_process(pid, NAME);
-        int status = go_on(pid, 0);
+        size_t n_hits[NEEDLES] = {0};
+        int status;
 
+        count_in_process(n_hits, pid);
+        status = go_on(pid, 0);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), expected);
-        if (n_secret + n_passphrase + n_key != 0)
+        if (n_hits[SECRET_IN] + n_hits[PASSPHRASE_IN] + n_hits[KEY_IN] != 0)
                 print_error("secretctl %s\n", line);
-        assert_int_equal(n_secret, 0);
-        assert_int_equal(n_passphrase, 0);
-        assert_int_equal(n_key, 0);
-        assert_true(n_name > 0);
+        assert_int_equal(n_hits[SECRET_IN], 0);
+        assert_int_equal(n_hits[PASSPHRASE_IN], 0);
+        assert_int_equal(n_hits[KEY_IN], 0);
+        assert_true(n_hits[NAME_IN] > 0);
 }
 
 static void write_text(const char *path, const char *text)
