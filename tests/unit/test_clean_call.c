@@ -1,48 +1,11 @@
-/* Clean calls, from inside the process: the stack a call ran on is looked at afterwards, where it stands. */
-#include "unit/harness.h"
-
-#include "base/moved_call.h"
-#include "outside/forked.h"
-#include "secret/stack.h"
+/* Clean calls, from inside the process: the stack a call ran on is looked at afterwards, where it stands. What else happens to the process:
+ * test_clean_call_process. */
+#include "unit/clean_call_testing.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-
-enum { MARK = 0x5a, DEEP_BYTES = 20000 };
-
-static uintptr_t deepest; /* what make_dirty() last wrote to, on the stack of its caller */
-
-/* Leaves its mark on the stack, deep down. */
-static __attribute__((noinline)) void make_dirty(void)
-{
-        volatile unsigned char bytes[DEEP_BYTES];
-
-        for (size_t i = 0; i < sizeof bytes; i++)
-                bytes[i] = MARK;
-        deepest = (uintptr_t)bytes;
-}
-
-static bool is_all_zero(const unsigned char *bytes, size_t n_bytes)
-{
-        for (size_t i = 0; i < n_bytes; i++)
-                if (bytes[i] != 0)
-                        return false;
-        return true;
-}
-
-/* A kept stack stays readable: from the deepest byte used to its end nothing is left. */
-static bool is_clean(void)
-{
-        struct slot *at = NULL;
-
-        for (uint32_t i = pool_first_slot; i < ledger_count(&pool_slots); i++)
-                if (deepest - (uintptr_t)pool_slot(i)->bytes < pool_slot(i)->n_bytes)
-                        at = pool_slot(i);
-        return at != NULL && is_all_zero(at->bytes, at->n_bytes);
-}
 
 static bool is_blocked(int signal_number)
 {
@@ -50,12 +13,6 @@ static bool is_blocked(int signal_number)
 
         pthread_sigmask(SIG_SETMASK, NULL, &now);
         return sigismember(&now, signal_number) == 1;
-}
-
-static int add_one(void *arg)
-{
-        make_dirty();
-        return *(int *)arg + 1;
 }
 
 static void a_function_gets_its_argument_and_gives_its_result(void **state)
@@ -343,133 +300,6 @@ static void stacks_are_kept_but_few(void **state)
         assert_int_equal(stat_of(KEEPMUM_STAT_SLOTS) - stat_of(KEEPMUM_STAT_FREE_SLOTS), used);
 }
 
-/* ---- limits, forks, the end ---- */
-
-/* A page above 64 KiB is one stack and the sealing key: stack and secret give way to each other. */
-static void live_under_a_small_limit(void *arg)
-{
-        keepmum_secret s;
-        const void *bytes;
-        int four = 4, result = 0;
-
-        (void)arg;
-        stack_give_kept();
-        if (!forked_become_nobody(STACK_BYTES + page()))
-                return;
-        expect_int(keepmum_call_clean(&result, add_one, &four, 0), 0);
-        expect_int(result, 5);
-        expect_int(make_with(&s, 32, 0, 1), 0);
-        for (int i = 0; i < 3; i++) {
-                result = 0;
-                expect_int(keepmum_call_clean(&result, add_one, &four, 0), 0);
-                expect_int(result, 5);
-                expect_int(look_for(s, 1, 32, 32), 0);
-        }
-        expect_int(keepmum_open_read(s, &bytes, NULL), 0);
-        result = 0;
-        expect_int(keepmum_call_clean(&result, add_one, &four, 0), KEEPMUM_ENOSLOT);
-        expect_int(result, 0);
-        keepmum_close(s);
-        keepmum_destroy(&s);
-        expect_int(keepmum_call_clean(&result, add_one, &four, 0), 0);
-}
-
-static void a_kept_stack_gives_way_where_memory_is_short(void **state)
-{
-        (void)state;
-        if (page() > 4096)
-                return;
-        assert_true(forked_passes(live_under_a_small_limit, NULL));
-}
-
-static void use_in_child(void *arg)
-{
-        int four = 4, result = 0;
-
-        (void)arg;
-        expect_int(keepmum_call_clean(&result, add_one, &four, 0), 0);
-        expect_int(result, 5);
-        expect(is_clean());
-}
-
-static void a_child_has_stacks_of_its_own(void **state)
-{
-        int one = 1;
-
-        (void)state;
-        assert_ok(keepmum_call_clean(NULL, add_one, &one, 0));
-        assert_true(forked_passes(use_in_child, NULL));
-}
-
-static int fork_inside(void *arg)
-{
-        pid_t pid = fork();
-        int status = 0;
-
-        (void)arg;
-        if (pid == 0)
-                _exit(0);
-        return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-static int spawn_inside(void *arg)
-{
-        (void)arg;
-        return system("true");
-}
-
-static void a_child_made_inside_has_no_stack(void **state)
-{
-        int result = -1;
-
-        (void)state;
-        if (IS_SANITIZED)
-                return; /* its own handlers speak */
-        assert_ok(keepmum_call_clean(&result, fork_inside, NULL, 0));
-        assert_int_equal(result, SIGSEGV);
-        assert_ok(keepmum_call_clean(&result, spawn_inside, NULL, 0));
-        assert_int_equal(result, 0);
-}
-
-static void wipe_and_call(void *arg)
-{
-        int four = 4, result = 0;
-
-        (void)arg;
-        keepmum_wipe_all();
-        expect_int(keepmum_call_clean(&result, add_one, &four, 0), KEEPMUM_EWIPED);
-        expect_int(result, 0);
-}
-
-static int wipe_inside(void *arg)
-{
-        make_dirty();
-        keepmum_wipe_all();
-        return *(int *)arg;
-}
-
-static void be_inside_at_the_end(void *arg)
-{
-        int four = 4, result = 0;
-
-        (void)arg;
-        expect_int(keepmum_call_clean(&result, wipe_inside, &four, 0), 0);
-        expect_int(result, 4);
-        expect(is_clean());
-}
-
-static void after_wipe_all_nothing_is_called(void **state)
-{
-        (void)state;
-        assert_true(forked_passes(wipe_and_call, NULL));
-}
-
-static void a_call_that_wipes_all_comes_back(void **state)
-{
-        (void)state;
-        assert_true(forked_passes(be_inside_at_the_end, NULL));
-}
-
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_is_refused_and_not_called),
 #if MOVED_CALL_IS_THERE
@@ -483,11 +313,6 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_does_the_cancellation_of_a_thread),
         cmocka_unit_test(threads_do_not_meet_on_a_stack),
         cmocka_unit_test(stacks_are_kept_but_few),
-        cmocka_unit_test(a_kept_stack_gives_way_where_memory_is_short),
-        cmocka_unit_test(a_child_has_stacks_of_its_own),
-        cmocka_unit_test(a_child_made_inside_has_no_stack),
-        cmocka_unit_test(after_wipe_all_nothing_is_called),
-        cmocka_unit_test(a_call_that_wipes_all_comes_back),
 #endif
 };
 

@@ -1,83 +1,6 @@
-/* The reading rule: every flipped bit is damage, every cut and every stretch of zeroes at the end is torn, no matter
- * where; records that are moved, dropped, doubled or taken from another copy are damage. Each file is changed from
- * outside and then opened. */
-#include "vault_testing.h"
-
-#include "base/bytes.h"
-#include "vault/header.h"
-#include "vault/vault.h"
-#include "vault/walk.h"
-
-enum { MAX_RECORDS = 8 };
-
-/* A small vault as bytes, where its records are, and its keys. */
-struct sample {
-        struct bytes file;
-        size_t at[MAX_RECORDS + 1]; /* the last: the end */
-        size_t n_records;
-        struct header header;
-        keepmum_secret keys;
-};
-
-static void sample_read(struct sample *s, const struct place *p)
-{
-        struct key_slot_given given = {.key_file = p->key_file};
-
-        s->file = slurp(p->vault);
-        s->n_records = 0;
-        for (size_t at = HEADER_BYTES; at < s->file.n; at += bytes_get32(s->file.p + at))
-                s->at[s->n_records++] = at;
-        s->at[s->n_records] = s->file.n;
-        assert_int_equal(header_parse(&s->header, s->file.p), 0);
-        assert_int_equal(header_unlock(&s->keys, &s->header, s->file.p, &given), 0);
-}
-
-/* Two puts, a rename, a removal, a put: every kind of record, with a put at the end. */
-static void sample_make(struct sample *s, const struct place *p)
-{
-        keepmum_vault *v = begin(p);
-
-        assert_int_equal(add(v, "one", "first secret"), 0);
-        assert_int_equal(add(v, "two", "a second secret, which is long enough for a size class of its own: 128"), 0);
-        assert_int_equal(keepmum_vault_rename(v, "one", "three"), 0);
-        assert_int_equal(keepmum_vault_remove(v, "two"), 0);
-        assert_int_equal(add(v, "four", "fourth"), 0);
-        keepmum_vault_close(v);
-        sample_read(s, p);
-        assert_int_equal(s->n_records, 5);
-}
-
-static void sample_free(struct sample *s)
-{
-        free(s->file.p);
-        keepmum_destroy(&s->keys);
-}
-
-/* What a reader makes of these bytes after the header. *n_taken: records. */
-static enum walk_end judge(const struct sample *s, const void *bytes, size_t n_bytes, size_t *n_taken)
-{
-        struct source source = {.bytes = bytes, .n_bytes = n_bytes};
-        struct chain c = walk_start(s->header.mac);
-        struct entries *e = entries_create();
-        const struct vault_keys *k;
-        enum walk_end end = WALK_CLEAN;
-
-        assert_int_equal(vault_keys_open(s->keys, &k), 0);
-        assert_int_equal(walk(&c, e, NULL, &end, &source, n_bytes, k), 0);
-        keepmum_close(s->keys);
-        entries_destroy(e);
-        *n_taken = (size_t)c.seq;
-        return end;
-}
-
-static size_t record_of(const struct sample *s, size_t at)
-{
-        size_t i = 0;
-
-        while (s->at[i + 1] <= at)
-                i++;
-        return i;
-}
+/* The reading rule, what is damage: every flipped bit, no matter where; records that are moved, dropped, doubled or taken from another
+ * copy; records that break a rule. Each file is changed from outside and then opened. What is torn: test_vault_torn. */
+#include "unit/vault_sample.h"
 
 /* Only a get or a verification sees a flipped bit there. */
 static bool is_in_older_secret(const struct sample *s, size_t at)
@@ -202,108 +125,6 @@ static void vault_sees_every_flipped_bit_in_its_header(void **state)
                         s.file.p[at] ^= (unsigned char)(1 << (n_bits == 1 ? at % 8 : (unsigned)bit));
                 }
         }
-        sample_free(&s);
-}
-
-static void vault_takes_every_cut_for_torn(void **state)
-{
-        const struct place *p = *state;
-        struct sample s;
-        keepmum_vault *v;
-        size_t n_taken;
-
-        sample_make(&s, p);
-        for (size_t n = HEADER_BYTES; n < s.file.n; n++) {
-                size_t n_whole = record_of(&s, n);
-                bool is_clean = n == s.at[n_whole];
-
-                assert_int_equal(judge(&s, s.file.p, n, &n_taken), is_clean ? WALK_CLEAN : WALK_TORN);
-                assert_int_equal(n_taken, n_whole);
-        }
-        for (size_t n = s.file.n - 1; n > 0; n -= n > HEADER_BYTES ? 13 : 512) {
-                assert_int_equal(truncate(p->vault, (off_t)n), 0);
-                if (n >= HEADER_BYTES) {
-                        v = reopen(p);
-                        assert_int_equal(keepmum_vault_warnings(v) == KEEPMUM_VAULT_TORN_TAIL,
-                                         n != s.at[record_of(&s, n)]);
-                        keepmum_vault_close(v);
-                        if (n < HEADER_BYTES + 13)
-                                n = HEADER_BYTES;
-                } else {
-                        assert_int_equal(try_open(&v, p), KEEPMUM_EDAMAGED);
-                        assert_int_equal(keepmum_vault_detail(), n);
-                        if (n <= 512)
-                                break;
-                }
-        }
-        sample_free(&s);
-}
-
-static void vault_takes_every_stretch_of_zeroes_at_the_end_for_torn(void **state)
-{
-        struct sample s;
-        size_t n_taken;
-        unsigned char *longer;
-
-        sample_make(&s, *state);
-        longer = calloc(1, s.file.n + FRAME_MAX_RECORD_BYTES + 1);
-        memcpy(longer, s.file.p, s.file.n);
-        for (size_t n = 1; n <= FRAME_MAX_RECORD_BYTES; n = n < 1100 ? n + 1 : n * 2) {
-                assert_int_equal(judge(&s, longer, s.file.n + n, &n_taken), WALK_TORN);
-                assert_int_equal(n_taken, 5);
-        }
-        assert_int_equal(judge(&s, longer, s.file.n + FRAME_MAX_RECORD_BYTES, &n_taken), WALK_TORN);
-        assert_int_equal(judge(&s, longer, s.file.n + FRAME_MAX_RECORD_BYTES + 1, &n_taken), WALK_DAMAGED);
-        memset(longer + s.file.n, 0xa5, 4096);
-        for (size_t n = 1; n < 4096; n++)
-                assert_int_equal(judge(&s, longer, s.file.n + n, &n_taken), n < 32 ? WALK_TORN : WALK_DAMAGED);
-        free(longer);
-        sample_free(&s);
-}
-
-/* A crash in the last append: any of its sectors may be missing (zero), any length may be reached. */
-static void vault_never_takes_part_of_an_append(void **state)
-{
-        const struct place *p = *state;
-        keepmum_vault *v = begin(p);
-        struct sample s;
-        unsigned char *copy;
-        size_t n_taken, from, edges[16], n_edges = 0;
-
-        assert_int_equal(add(v, "a", "1"), 0);
-        assert_int_equal(
-                add(v, "b",
-                    "a secret of so many bytes that its record reaches over several sectors of the disk............."
-                    ".................................................................................................."
-                    "."),
-                0);
-        assert_int_equal(keepmum_vault_rename(v, "a", "c"), 0);
-        assert_int_equal(keepmum_vault_rename(v, "b", "d"), 0);
-        keepmum_vault_close(v);
-        sample_read(&s, p);
-        copy = malloc(s.file.n);
-        for (size_t last = 1; last < s.n_records; last++) {
-                size_t n = s.at[last + 1];
-
-                from = s.at[last];
-                n_edges = 0;
-                for (size_t at = from; at < n; at = (at / 512 + 1) * 512)
-                        edges[n_edges++] = at;
-                edges[n_edges] = n;
-                for (unsigned missing = 0; missing < 1u << n_edges; missing++) {
-                        memcpy(copy, s.file.p, s.file.n);
-                        for (size_t i = 0; i < n_edges; i++)
-                                if (missing >> i & 1)
-                                        memset(copy + edges[i], 0, edges[i + 1] - edges[i]);
-                        for (size_t size = from + 1; size <= n; size++) {
-                                enum walk_end want = missing == 0 && size == n ? WALK_CLEAN : WALK_TORN;
-
-                                assert_int_equal(judge(&s, copy, size, &n_taken), want);
-                                assert_int_equal(n_taken, want == WALK_CLEAN ? last + 1 : last);
-                        }
-                }
-        }
-        free(copy);
         sample_free(&s);
 }
 
@@ -480,34 +301,6 @@ static void vault_takes_records_that_break_a_rule_for_damage(void **state)
         sample_free(&s);
 }
 
-static void vault_cuts_a_torn_tail_before_it_saves(void **state)
-{
-        const struct place *p = *state;
-        struct sample s;
-        keepmum_vault *v;
-        struct bytes b;
-
-        sample_make(&s, p);
-        s.file.p = realloc(s.file.p, s.file.n + 5000); /* more than the next record will cover */
-        memset(s.file.p + s.file.n, 0x11, 5000);
-        memset(s.file.p + s.file.n + 1000, 0, 2000);
-        spill(p->vault, s.file.p, s.file.n + 5000);
-        v = reopen(p);
-        assert_int_equal(keepmum_vault_warnings(v), KEEPMUM_VAULT_TORN_TAIL);
-        b = slurp(p->vault);
-        assert_int_equal(b.n, s.file.n + 5000); /* a reader changes nothing */
-        free(b.p);
-        assert_int_equal(add(v, "five", "5"), 0);
-        keepmum_vault_close(v);
-        v = reopen(p);
-        assert_int_equal(keepmum_vault_warnings(v), 0);
-        assert_int_equal(keepmum_vault_count(v), 3);
-        expect_secret(v, "three", "first secret");
-        expect_secret(v, "five", "5");
-        keepmum_vault_close(v);
-        sample_free(&s);
-}
-
 static void vault_saves_nothing_into_a_damaged_file(void **state)
 {
         const struct place *p = *state;
@@ -538,14 +331,10 @@ int main(void)
                 test(vault_sees_every_flipped_bit_in_its_records),
                 test(vault_reports_where_a_record_is_damaged),
                 test(vault_sees_every_flipped_bit_in_its_header),
-                test(vault_takes_every_cut_for_torn),
-                test(vault_takes_every_stretch_of_zeroes_at_the_end_for_torn),
-                test(vault_never_takes_part_of_an_append),
                 test(vault_takes_a_lost_sector_before_other_records_for_damage),
                 test(vault_takes_moved_records_for_damage),
                 test(vault_takes_a_record_with_a_wrong_number_for_damage),
                 test(vault_takes_records_that_break_a_rule_for_damage),
-                test(vault_cuts_a_torn_tail_before_it_saves),
                 test(vault_saves_nothing_into_a_damaged_file),
         };
 

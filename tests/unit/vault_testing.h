@@ -144,6 +144,21 @@ static inline void spill(const char *path, const void *bytes, size_t n_bytes)
         close(fd);
 }
 
+/* The child makes its own key: handles of the parent are not for it. */
+static inline pid_t child_that_runs(int (*fn)(const struct place *p, int number), const struct place *p, int number)
+{
+        pid_t child = fork();
+
+        if (child == 0) {
+                struct place here = *p;
+
+                here.key_file = secret_of("0123456789 contents of a key file 0123456789");
+                _exit(fn(&here, number));
+        }
+        assert_true(child > 0);
+        return child;
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 
 #endif
