@@ -108,20 +108,36 @@ void cache_flush(struct cache *c, uint32_t class)
         c->n[class] = (uint8_t)rest;
 }
 
+bool cache_keep(struct cache *c, uint32_t class, void *slot)
+{
+        uint32_t slot_bytes = slab_class_bytes[class], n = c->n_waiting[class];
+
+        if (n == cache_quarantine_max(slot_bytes) || c->quarantine_bytes + slot_bytes > CACHE_QUARANTINE_BYTES) {
+                c->n_places[class] = (uint8_t)n;
+                return false;
+        }
+        c->quarantine[class][n] = slot;
+        c->n_waiting[class] = (uint8_t)(n + 1);
+        c->quarantine_bytes += slot_bytes;
+        return true;
+}
+
+/* What its arrays hold is nobody's any more. */
+static void cache_forget(struct cache *c)
+{
+        memset(c->n, 0, sizeof c->n);
+        memset(c->n_waiting, 0, sizeof c->n_waiting);
+        memset(c->n_places, 0, sizeof c->n_places);
+        c->quarantine_bytes = 0;
+}
+
 void cache_empty(struct cache *c)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
-                void **places = c->quarantine[class];
-
                 slab_give(c->magazine[class], c->n[class], class);
-                c->n[class] = 0;
-                for (uint32_t i = 0; i <= cache_quarantine_mask(slab_class_bytes[class]); i++) {
-                        if (places[i] != NULL)
-                                slab_give(&places[i], 1, class);
-                        places[i] = NULL;
-                }
+                slab_give(c->quarantine[class], c->n_waiting[class], class);
         }
-        c->quarantine_bytes = 0;
+        cache_forget(c);
 }
 
 static void cache_leave(struct cache *c)
@@ -219,9 +235,7 @@ void cache_forsake_others(void)
                 if (c == cache_here || c == borrowed || !c->is_used) {
                         cache_empty(c);
                 } else {
-                        memset(c->n, 0, sizeof c->n);
-                        memset(c->quarantine, 0, sizeof c->quarantine);
-                        c->quarantine_bytes = 0;
+                        cache_forget(c);
                         c->is_used = false;
                 }
                 n_parked -= c->is_parked;

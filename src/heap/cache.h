@@ -23,9 +23,11 @@ struct cache {
         bool is_used;              /* belongs to a living thread */
         bool is_parked;            /* belongs to nobody, but holds slots */
         struct cache *next;        /* in the list of all */
-        uint8_t n[SLAB_CLASSES];   /* in the magazine */
+        uint8_t n[SLAB_CLASSES];         /* in the magazine */
+        uint8_t n_waiting[SLAB_CLASSES]; /* in the quarantine */
+        uint8_t n_places[SLAB_CLASSES];  /* of the quarantine, all taken: as many as wait; 0 while there are more to take */
         void *magazine[SLAB_CLASSES][CACHE_SLOTS];
-        void *quarantine[SLAB_CLASSES][CACHE_SLOTS]; /* a power of two of places, see cache_quarantine_mask */
+        void *quarantine[SLAB_CLASSES][CACHE_SLOTS]; /* see cache_quarantine_max */
 };
 
 extern __thread struct cache *cache_here; /* NULL before the first use and while the thread ends */
@@ -33,7 +35,7 @@ extern __thread struct cache *cache_here; /* NULL before the first use and while
 static inline uint32_t cache_random(struct cache *c)
 {
         c->random_state = c->random_state * 6364136223846793005u + 1442695040888963407u;
-        return (uint32_t)(c->random_state >> 33);
+        return (uint32_t)(c->random_state >> 32);
 }
 
 /* This thread's cache, made or adopted; NULL if it has none: without memory, or in a thread's last moments. */
@@ -46,6 +48,9 @@ void cache_return(void);
 bool cache_refill(struct cache *c, uint32_t class);
 /* Makes room in a full one. */
 void cache_flush(struct cache *c, uint32_t class);
+/* A slot of a class whose n_places is 0: into the next place of the quarantine. False if there is none; n_places then says how many there
+ * are, and stays 0 without any. */
+bool cache_keep(struct cache *c, uint32_t class, void *slot);
 /* Gives all it holds to the central store. */
 void cache_empty(struct cache *c);
 /* Sets until_guarded anew, at random: about every thousandth, and later, where a thread allocates by the hundred thousand, every eight
@@ -61,15 +66,15 @@ void cache_unlock(void);
 void cache_lock_renew(void);
 void cache_forsake_others(void);
 
-/* Slots a magazine holds at most, and the quarantine's places less one: both smaller for larger slots. */
+/* Slots a magazine and a quarantine hold at most: fewer if they are larger. */
 static inline uint32_t cache_magazine_max(uint32_t slot_bytes)
 {
         return slot_bytes <= 1024 ? CACHE_SLOTS : 8;
 }
 
-static inline uint32_t cache_quarantine_mask(uint32_t slot_bytes)
+static inline uint32_t cache_quarantine_max(uint32_t slot_bytes)
 {
-        return slot_bytes <= 256 ? 63 : slot_bytes <= 2048 ? 15 : 3;
+        return slot_bytes <= 256 ? CACHE_SLOTS : slot_bytes <= 2048 ? 16 : 4;
 }
 
 #endif

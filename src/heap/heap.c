@@ -137,29 +137,12 @@ __attribute__((noinline)) static void small_stack_rarely(struct cache *c, uint32
         c->magazine[class][c->n[class]++] = block;
 }
 
-/* Into an empty place of the quarantine, unless it is large enough. */
-__attribute__((noinline)) static void small_keep_rarely(struct cache *c, void **place, uint32_t class, void *block)
+/* Into the quarantine; what it takes the place of, at random, goes to the magazine. */
+static inline void small_keep_in_turn(struct cache *c, uint32_t class, uint32_t slot_bytes, void *block)
 {
-        uint32_t slot_bytes = slab_class_bytes[class];
-
-        if (c->quarantine_bytes + slot_bytes > CACHE_QUARANTINE_BYTES) {
-                small_stack_rarely(c, class, slot_bytes, block);
-                return;
-        }
-        c->quarantine_bytes += slot_bytes;
-        *place = block;
-}
-
-/* Into the quarantine; what it takes the place of goes to the magazine. */
-static inline void small_keep(struct cache *c, uint32_t class, uint32_t slot_bytes, void *block)
-{
-        void **place = &c->quarantine[class][cache_random(c) & cache_quarantine_mask(slot_bytes)], *evicted = *place;
         uint32_t n = c->n[class];
+        void **place = &c->quarantine[class][(uint64_t)cache_random(c) * c->n_places[class] >> 32], *evicted = *place;
 
-        if (unlikely(evicted == NULL)) {
-                small_keep_rarely(c, place, class, block);
-                return;
-        }
         *place = block;
         if (unlikely(n >= cache_magazine_max(slot_bytes))) {
                 small_stack_rarely(c, class, slot_bytes, evicted);
@@ -167,6 +150,27 @@ static inline void small_keep(struct cache *c, uint32_t class, uint32_t slot_byt
         }
         c->magazine[class][n] = evicted;
         c->n[class] = (uint8_t)(n + 1);
+}
+
+/* While the quarantine still grows, and where all of the memory for it was gone when the class came. */
+__attribute__((noinline)) static void small_keep_rarely(struct cache *c, uint32_t class, void *block)
+{
+        uint32_t slot_bytes = slab_class_bytes[class];
+
+        if (cache_keep(c, class, block))
+                return;
+        if (c->n_places[class] > 0)
+                small_keep_in_turn(c, class, slot_bytes, block);
+        else
+                small_stack_rarely(c, class, slot_bytes, block);
+}
+
+static inline void small_keep(struct cache *c, uint32_t class, uint32_t slot_bytes, void *block)
+{
+        if (unlikely(c->n_places[class] == 0))
+                small_keep_rarely(c, class, block);
+        else
+                small_keep_in_turn(c, class, slot_bytes, block);
 }
 
 __attribute__((noinline, cold)) static void small_keep_first(uint32_t class, uint32_t slot_bytes, void *block)
