@@ -38,12 +38,12 @@ static inline uint64_t canary_mask(size_t slack)
 /* The eight bytes that stand distance bytes before the end, with the pattern's phase there; they may overlap the last eight. */
 static inline uint64_t canary_turned(uint64_t canary, size_t distance)
 {
-        unsigned turn = 8 * (distance & 7);
+        size_t turn = 8 * distance;
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        return canary << turn | canary >> (-turn & 63);
+        return canary << (turn & 63) | canary >> (-turn & 63);
 #else
-        return canary >> turn | canary << (-turn & 63);
+        return canary >> (turn & 63) | canary << (-turn & 63);
 #endif
 }
 

@@ -44,27 +44,28 @@ static inline void *magazine_pop(struct cache *c, uint32_t class)
         return slot;
 }
 
-/* Makes a free slot a block. */
+/* Makes a free slot, all zero, a block. */
 static inline void *slot_issue(struct slab *s, uint32_t slot, void *block, uint32_t slot_bytes, size_t n_bytes)
 {
-        uint32_t slack = slot_bytes - (uint32_t)n_bytes;
+        size_t slack = slot_bytes - n_bytes;
 
-        tools_look(block, slot_bytes);
-        if (unlikely(!(slot_bytes <= ZERO_SHORT ? zero_holds_short(block, slot_bytes) : zero_holds(block, slot_bytes))))
-                fatal(HEAP_WRITE_AFTER_FREE);
         canary_set_in_zero(block, slot_bytes, slack);
         atomic_store_explicit(&s->slack[slot], (uint16_t)slack, memory_order_release);
         tools_allocated(block, n_bytes, slot_bytes);
         return block;
 }
 
+/* A long slot, one of another range than the first, or one that is not zero. */
 __attribute__((noinline)) static void *slot_issue_any(void *block, uint32_t class, size_t n_bytes)
 {
-        uint32_t slot;
+        uint32_t slot, slot_bytes = slab_class_bytes[class];
         struct slab *s = slab_find(block, &slot);
 
         must(s != NULL, HEAP_DAMAGED);
-        return slot_issue(s, slot, block, slab_class_bytes[class], n_bytes);
+        tools_look(block, slot_bytes);
+        if (unlikely(!zero_holds(block, slot_bytes)))
+                fatal(HEAP_WRITE_AFTER_FREE);
+        return slot_issue(s, slot, block, slot_bytes, n_bytes);
 }
 
 __attribute__((noinline)) static void *small_refill_and_allocate(struct cache *c, uint32_t class, size_t n_bytes)
@@ -84,7 +85,7 @@ static inline void *small_allocate(struct cache *c, uint32_t class, size_t n_byt
                 return small_refill_and_allocate(c, class, n_bytes);
         block = magazine_pop(c, class);
         s = slab_find_first(block, &slot);
-        if (unlikely(s == NULL || slot_bytes > ZERO_SHORT))
+        if (unlikely(s == NULL || slot_bytes > ZERO_SHORT || tools_watch() || !zero_holds_short(block, slot_bytes)))
                 return slot_issue_any(block, class, n_bytes);
         return slot_issue(s, slot, block, slot_bytes, n_bytes);
 }

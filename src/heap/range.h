@@ -33,9 +33,18 @@ extern struct heap_range heap_ranges[HEAP_RANGES];
 
 const struct heap_range *range_find_other(const void *p); /* among all but the first; NULL */
 
+/* *offset: of p from the range's base, if p is in it. */
+static inline bool range_offset(const struct heap_range *r, const void *p, uintptr_t *offset)
+{
+        *offset = (uintptr_t)p - __atomic_load_n(&r->base, __ATOMIC_RELAXED);
+        return *offset < __atomic_load_n(&r->n_bytes, __ATOMIC_RELAXED);
+}
+
 static inline bool range_holds(const struct heap_range *r, const void *p)
 {
-        return (uintptr_t)p - __atomic_load_n(&r->base, __ATOMIC_RELAXED) < __atomic_load_n(&r->n_bytes, __ATOMIC_RELAXED);
+        uintptr_t offset;
+
+        return range_offset(r, p, &offset);
 }
 
 static inline bool range_first_has(const void *p)

@@ -46,15 +46,13 @@ static inline uint32_t slab_class(size_t n_bytes)
         return slab_class_of_step[(n_bytes + 15) / 16];
 }
 
-static inline struct slab *slab_in(const struct heap_range *r, const void *p, uint32_t *slot)
+static inline struct slab *slab_in(const struct heap_range *r, uintptr_t offset, uint32_t *slot)
 {
-        uintptr_t offset = (uintptr_t)p - r->base;
         struct slab *s = &r->slabs[offset / HEAP_UNIT];
-        uint32_t within = (uint32_t)(offset % HEAP_UNIT);
+        uint64_t within = offset % HEAP_UNIT, number = within * s->inverse >> 32;
 
-        *slot = (uint32_t)((uint64_t)within * s->inverse >> 32);
-        if (__builtin_expect(*slot >= atomic_load_explicit(&s->n_slots, memory_order_relaxed) ||
-                             *slot * s->slot_bytes != within, 0))
+        *slot = (uint32_t)number;
+        if (__builtin_expect(number >= atomic_load_explicit(&s->n_slots, memory_order_relaxed) || number * s->slot_bytes != within, 0))
                 return NULL;
         return s;
 }
@@ -64,13 +62,15 @@ static inline struct slab *slab_find(const void *p, uint32_t *slot)
 {
         const struct heap_range *r = range_find(p);
 
-        return r == NULL ? NULL : slab_in(r, p, slot);
+        return r == NULL ? NULL : slab_in(r, (uintptr_t)p - r->base, slot);
 }
 
 /* The same, but NULL also for a slot outside the first range. */
 static inline struct slab *slab_find_first(const void *p, uint32_t *slot)
 {
-        return range_holds(&heap_ranges[0], p) ? slab_in(&heap_ranges[0], p, slot) : NULL;
+        uintptr_t offset;
+
+        return range_offset(&heap_ranges[0], p, &offset) ? slab_in(&heap_ranges[0], offset, slot) : NULL;
 }
 
 /* Moves up to n free slots of a class to slots[]; returns how many, 0 without memory. */
