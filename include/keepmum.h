@@ -91,7 +91,9 @@ typedef struct {
         X(KEEPMUM_EBADNAME, -29, 2, "a name must be 1 to 1024 bytes of UTF-8 without control characters")                  \
         X(KEEPMUM_ECOST, -30, 9, "the vault asks for more key derivation work than is allowed")                            \
         X(KEEPMUM_EUNSAFE, -31, 8, "the file or its directory may be changed or replaced by others")   \
-        X(KEEPMUM_ENOTSUP, -32, 1, "not supported on this machine")
+        X(KEEPMUM_ENOTSUP, -32, 1, "not supported on this machine")                                                        \
+        X(KEEPMUM_ENOTCOURIER, -33, 1, "the descriptor is not a courier that a secret can be received from")               \
+        X(KEEPMUM_ETAKEN, -34, 1, "the courier's secret was received before")
 
 enum keepmum_error {
 #define KEEPMUM_ERROR_VALUE(name, value, exit_code, sentence) name = value,
@@ -291,6 +293,41 @@ KEEPMUM_CHECKED int keepmum_read_fd(keepmum_secret *out, int fd, size_t max_byte
  *  returns 0; KEEPMUM_EIO (errno says why; some bytes may have been written); else what keepmum_open_read() returns
  *  A closed pipe raises SIGPIPE as write(2) does. threads: any */
 KEEPMUM_CHECKED int keepmum_write_fd(keepmum_secret s, int fd);
+
+/** Put a secret's bytes into a courier: a descriptor that carries them to one other process, which calls keepmum_receive_fd() there.
+ *
+ *  out    *fd:  close-on-exec; to be sent over a unix socket (SCM_RIGHTS) and then closed, the sooner the better. Until the courier is received, who
+ *               holds a descriptor of it holds the secret: also a child that is forked meanwhile, and who may look into /proc/PID/fd
+ *  in     s:    a live secret, not open for writing; stays as it is
+ *  The courier is secret memory (memfd_secret), which no read(2), not even root's, sees; but not with KEEPMUM_NOT_HIDDEN. Where that is not to be
+ *         had, and on a machine that could hibernate, it is a memory file (memfd) of sealed size, whose pages can reach swap: only for a secret that
+ *         was created with KEEPMUM_ACCEPT_UNLOCKED, and never for one with KEEPMUM_HIDDEN. While a courier of secret memory lives, the machine cannot
+ *         hibernate: one that could is kept from it only where nothing else is left
+ *  returns 0; KEEPMUM_EINVAL (fd NULL, or s is {0}); KEEPMUM_EBUSY while s is open for writing, or was resized meanwhile; KEEPMUM_ESTALE,
+ *         _EFORKED, _EWIPED; KEEPMUM_ENOLOCK where there is but a memory file and s does not accept that; KEEPMUM_ENOHIDDEN the same for one with
+ *         KEEPMUM_HIDDEN; KEEPMUM_ESYSTEM (errno says why: no descriptor left; EFBIG under a file size limit); else what keepmum_open_read() returns.
+ *         *fd is untouched then, and there is no courier. Secret memory is locked while it is mapped here: where the limit or the budget is
+ *         met, closed secrets are sealed to make room, and KEEPMUM_ELIMIT or _ENOSLOT is returned where that is not enough
+ *  threads: any; keepmum_wipe_all() does not reach couriers that were given out; cost: one bracket for reading and about ten system calls;
+ *         source: docs/design.md, "Couriers" */
+KEEPMUM_CHECKED int keepmum_share_fd(keepmum_secret s, int *fd);
+
+/** Make a secret of what a courier carries; the courier is wiped and closed, so that one receiver has it.
+ *
+ *  out    *out:   the handle, of a slot of its own: nothing that the sender kept reaches it
+ *  in     fd:     a descriptor from keepmum_share_fd() of any process, or anything else that a stranger has sent
+ *         flags:  as keepmum_create(); they are the receiver's, the sender's do not come along
+ *  returns 0; KEEPMUM_EINVAL (out NULL, flags); KEEPMUM_ENOTCOURIER for what is no courier, for one that another process could make longer or
+ *         shorter, or that could not be wiped; KEEPMUM_ETAKEN where it was received before, here or elsewhere; KEEPMUM_EIO (errno says
+ *         why: its memory was lost); KEEPMUM_ESYSTEM (errno EFBIG: a file size limit forbids to wipe a memory file); KEEPMUM_EWIPED; else what
+ *         keepmum_create() returns, since secret memory is locked while it is mapped here: see keepmum_share_fd()
+ *  On an error the descriptor stays open and the courier as it was, to be received again or closed; but where its bytes were on their
+ *         way already (KEEPMUM_EIO, KEEPMUM_EWIPED) it may be wiped and closed. On success fd is closed
+ *  A sender can give any bytes, up to KEEPMUM_MAX_BYTES of them, and change them until they are copied, once: look at the size, and at
+ *         who the sender is (SO_PEERCRED)
+ *  threads: any, but one for a descriptor; of several that receive one courier over descriptors of their own one succeeds; cost:
+ *         keepmum_create(), one bracket for writing and about ten system calls; source: docs/design.md, "Couriers" */
+KEEPMUM_CHECKED int keepmum_receive_fd(keepmum_secret *out, int fd, unsigned flags);
 
 /** Ask for a secret at the controlling terminal, without echo. The line is edited inside the secret's own page: erase,
  *  erase word and kill are as the terminal has them set.

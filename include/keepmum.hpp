@@ -66,6 +66,14 @@ public:
                 return s;
         }
 
+        /** Takes what a courier of share() carries, also of another process, and closes the descriptor. */
+        static secret receive(int fd, unsigned flags = 0)
+        {
+                secret s;
+                check(keepmum_receive_fd(&s.handle_, fd, flags));
+                return s;
+        }
+
         secret(const secret &) = delete;
         secret &operator=(const secret &) = delete;
         secret(secret &&other) noexcept : handle_(other.release()) {}
@@ -96,6 +104,13 @@ public:
                 secret s;
                 check(keepmum_clone(&s.handle_, handle_));
                 return s;
+        }
+        /** A courier descriptor with the bytes, for another process: to be sent, then closed with close(2). */
+        int share() const
+        {
+                int fd;
+                check(keepmum_share_fd(handle_, &fd));
+                return fd;
         }
         /** In constant time; different sizes are different. */
         bool equals(const secret &other) const

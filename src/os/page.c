@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <keepmum.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_WIPEONFORK
@@ -206,6 +208,19 @@ bool page_probe_writable(void *at)
         while (n < 0 && errno == EINTR);
         must(n == 1 || errno == EFAULT, "getrandom failed");
         return n == 1;
+}
+
+/* futex(2) compares the word there with a number, and waits for no time at all where they are the same. */
+bool page_probe_readable(const void *at)
+{
+        static const struct timespec no_time;
+        long n;
+
+        do
+                n = syscall(SYS_futex, at, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, &no_time, NULL, 0);
+        while (n < 0 && errno == EINTR);
+        must(n == 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EFAULT, "futex failed");
+        return n == 0 || errno != EFAULT;
 }
 
 /* madvise(2): MADV_DONTNEED is EINVAL for locked memory, and drops the contents of any other. */

@@ -61,6 +61,8 @@ static inline void page_open_write(void *at, size_t n_bytes)
 
 /* Whether the kernel can write one byte there, asked without a signal and without a descriptor. Changes the byte if so. */
 bool page_probe_writable(void *at);
+/* Whether the kernel can read there, asked without a signal, a descriptor or a change of anything. At a multiple of 4. */
+bool page_probe_readable(const void *at);
 /* Whether the kernel holds the mapping for locked, asked without a descriptor. Its contents are lost if not. 0 or KEEPMUM_ESYSTEM. */
 int page_probe_locked(bool *is_locked, void *at, size_t n_bytes);
 /* Fills with random bytes, opening the page again as often as another thread closes it. Async-signal-safe. */

@@ -88,6 +88,16 @@ void process_pause(unsigned n_times_before)
         errno = kept;
 }
 
+bool process_may_make_file(size_t n_bytes)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || n_bytes <= limit.rlim_cur)
+                return true;
+        errno = EFBIG;
+        return false;
+}
+
 int process_forbid_dump(void)
 {
         return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : KEEPMUM_ENODUMP;

@@ -16,6 +16,8 @@ bool process_read_text(const char *path, char *text, size_t text_bytes);
 bool process_mappings_are_used_up(void);
 /* KEEPMUM_ENOMEM that is the limit of mappings becomes KEEPMUM_ENOSLOT; other values stay. Slow where it is one: the list of mappings is read. */
 int process_name_shortage(int err);
+/* Whether a file may be as long as this (RLIMIT_FSIZE), asked because to try would raise SIGXFSZ; where not, errno is EFBIG. */
+bool process_may_make_file(size_t n_bytes);
 /* Lets others run: at the first times by giving up the CPU, later for a tenth of a millisecond. */
 void process_pause(unsigned n_times_before);
 

@@ -1,7 +1,7 @@
 /* memfd_secret(2), and whether using it would take something from the user.
  *
- * Always true: a descriptor made here is close-on-exec and lives only while a chunk is mapped, since root can steal an open one
- * (pidfd_getfd) and read through it. A machine that could hibernate cannot while any secret memory file is mapped, so it is used
+ * Always true: a descriptor made here is close-on-exec and lives only while a chunk is mapped, or as long as a courier is under way, since
+ * root can steal an open one (pidfd_getfd) and read through it. A machine that could hibernate cannot while any secret memory file is mapped, so it is used
  * without being asked only where /sys/power says that hibernation is not to be had; what cannot be read counts as could. */
 #include "os/secretmem.h"
 
@@ -21,8 +21,11 @@
 
 int secretmem_create(int *fd, size_t n_bytes)
 {
-        int f = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+        int f;
 
+        if (!process_may_make_file(n_bytes))
+                return KEEPMUM_ENOHIDDEN;
+        f = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
         if (f < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
                 return KEEPMUM_ESYSTEM;
         if (f < 0)

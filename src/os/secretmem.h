@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A new secret memory file of n_bytes; to be mapped, then closed at once. 0; KEEPMUM_ENOHIDDEN; KEEPMUM_ESYSTEM where descriptors or
+/* A new secret memory file of n_bytes; to be mapped, then closed at once, but for a courier. 0; KEEPMUM_ENOHIDDEN; KEEPMUM_ESYSTEM where descriptors or
  * memory are short at the moment. errno is the cause. */
 int secretmem_create(int *fd, size_t n_bytes);
 /* Closes any descriptor of ours; EINTR and the like do not matter, it is gone. */

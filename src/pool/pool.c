@@ -177,6 +177,42 @@ int pool_trade(const uint32_t *given, size_t n_given, uint32_t *number, size_t n
         return err;
 }
 
+/* ---- guests ---- */
+
+static int admit(struct guest *g)
+{
+        int err;
+
+        if (stock_is_over_budget(g->n_bytes, MEMORY_HIDDEN))
+                return KEEPMUM_ELIMIT;
+        if ((err = guest_map(g)) == 0)
+                stock_counts.locked_bytes += g->n_bytes;
+        return err;
+}
+
+int pool_admit(const uint32_t *given, size_t n_given, struct guest *g)
+{
+        int err;
+
+        pthread_mutex_lock(&lock);
+        for (size_t i = 0; i < n_given; i++)
+                stock_put(given[i]);
+        err = admit(g);
+        if ((err == KEEPMUM_ELIMIT || err == KEEPMUM_ENOMEM) && stock_drop_free_chunks())
+                err = admit(g);
+        pthread_mutex_unlock(&lock);
+        return err;
+}
+
+void pool_dismiss(struct guest *g)
+{
+        pthread_mutex_lock(&lock);
+        stock_counts.locked_bytes -= g->n_bytes;
+        guest_unmap(g);
+        stock_forget_limits();
+        pthread_mutex_unlock(&lock);
+}
+
 /* ---- giving ---- */
 
 void pool_trim(const uint32_t *given, size_t n_given)

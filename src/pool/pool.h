@@ -3,6 +3,7 @@
 #define POOL_POOL_H
 
 #include "region/chunk.h"
+#include "region/guest.h"
 #include "region/ledger.h"
 
 #include <assert.h>
@@ -61,6 +62,11 @@ void pool_trim(const uint32_t *given, size_t n_given);
 void pool_give(uint32_t number);
 /* Gives a slot back that was never open for writing: it is closed and zero still. */
 void pool_give_untouched(uint32_t number);
+
+/* Gives closed, zeroed slots back, and maps a guest, counted as locked, for which nobody else gets their room; wholly free chunks go back to the
+ * kernel where they are in the way. No fork() takes place meanwhile. KEEPMUM_ELIMIT beyond the budget too, else what guest_map() returns. */
+int pool_admit(const uint32_t *given, size_t n_given, struct guest *g);
+void pool_dismiss(struct guest *g);
 
 extern struct ledger pool_slots, pool_chunks;
 extern uint32_t pool_first_slot, pool_first_chunk; /* of this epoch */

@@ -25,6 +25,17 @@ void access_find(struct place *p, const struct record *r, keepmum_secret handle)
 void access_look_at_pattern(const struct record *r, const struct place *p);
 /* Puts a BUSY record whose slot is closed into phase CLOSED. */
 void access_publish_closed(struct record *r, keepmum_secret handle);
+/* The way back from access_join_or_claim(). */
+static inline void access_let_go(struct record *r, keepmum_secret handle, enum phase from)
+{
+        if (from == PHASE_READ)
+                keepmum_close(handle);
+        else if (from == PHASE_CLOSED)
+                access_publish_closed(r, handle);
+        else
+                record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, from, 0));
+}
+
 /* What a payload takes at the end of its slot. */
 static inline size_t access_room(size_t payload_bytes, unsigned creation_flags)
 {

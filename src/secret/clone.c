@@ -106,16 +106,6 @@ static int share_resident(struct share *of, const struct record *r, keepmum_secr
         return err;
 }
 
-static void let_go(struct record *r, keepmum_secret s, enum phase from)
-{
-        if (from == PHASE_READ)
-                keepmum_close(s);
-        else if (from == PHASE_CLOSED)
-                access_publish_closed(r, s);
-        else
-                record_publish(r, word_make(s.bits >> RECORD_INDEX_BITS, from, 0));
-}
-
 int keepmum_clone(keepmum_secret *out, keepmum_secret s)
 {
         struct share of = {0};
@@ -134,7 +124,7 @@ int keepmum_clone(keepmum_secret *out, keepmum_secret s)
                 of.box = box_share(record_box(r));
         else if (from != PHASE_EMPTY && !(must_copy = (of.flags & KEEPMUM_STAY) != 0 || key_prepare(of.flags) != 0))
                 err = share_resident(&of, r, s, from);
-        let_go(r, s, from);
+        access_let_go(r, s, from);
         if (err != 0)
                 return err;
         return must_copy ? copy(out, s, of.flags) : publish_share(out, &of);

@@ -21,6 +21,7 @@ static _Atomic uint64_t n_evictions, n_clean;
 /* One look for a slot, and why there was none. */
 struct search {
         struct want want;
+        struct guest *guest; /* what is to be mapped instead of a slot; NULL for none */
         bool has_pinned; /* met one that is open or must stay, or has no key */
         bool has_moving; /* met one that is just being changed: worth another look */
         int err;         /* one could not be sealed */
@@ -173,7 +174,14 @@ static size_t empty(struct search *look, const struct pool_chunk *c, uint32_t he
         return n_held;
 }
 
-/* Empties chunks of other sizes until the pool has a slot for this one. */
+static int trade(const struct search *look, const uint32_t *given, size_t n_given, uint32_t *number)
+{
+        if (look->guest != NULL)
+                return pool_admit(given, n_given, look->guest);
+        return pool_trade(given, n_given, number, look->want.n_bytes, look->want.creation_flags);
+}
+
+/* Empties chunks of other sizes until the pool has a slot for this one, or room for the guest. */
 static int take_for_chunks(struct search *look, uint32_t *number, struct key_use *use)
 {
         uint32_t held[POOL_MOST_SLOTS];
@@ -188,7 +196,7 @@ static int take_for_chunks(struct search *look, uint32_t *number, struct key_use
                 n_held = empty(look, c, held, use);
                 key_close(use);
                 if (n_held > 0)
-                        err = pool_trade(held, n_held, number, look->want.n_bytes, look->want.creation_flags);
+                        err = trade(look, held, n_held, number);
         }
         return err;
 }
@@ -245,6 +253,29 @@ int evict_take(uint32_t *number, bool *is_open, const struct want *want, struct 
         if ((reason = pool_trade(NULL, 0, number, want->n_bytes, want->creation_flags)) == 0)
                 return 0;
         return look.has_pinned || look.has_moving || others_have_slots(want) ? KEEPMUM_ENOSLOT : reason;
+}
+
+int evict_admit(struct guest *g, int reason)
+{
+        struct search look = {.has_moving = true};
+        struct key_use use = {0};
+        int err = reason;
+
+        if (reason == KEEPMUM_ELIMIT && pool_is_beyond_limits(g->n_bytes))
+                return reason;
+        for (unsigned n_pauses = 0; err != 0 && look.has_moving && n_pauses < PAUSES; n_pauses++) {
+                look = (struct search){.guest = g};
+                if ((err = take_for_chunks(&look, NULL, &use)) == 0)
+                        return 0;
+                if (look.err != 0)
+                        return look.err;
+                if (look.has_moving)
+                        process_pause(n_pauses);
+                err = pool_admit(NULL, 0, g);
+        }
+        if (err == 0)
+                return 0;
+        return look.has_pinned || look.has_moving || others_have_slots(&look.want) ? KEEPMUM_ENOSLOT : reason;
 }
 
 /* ---- all ---- */

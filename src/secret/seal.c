@@ -83,6 +83,21 @@ int seal_first_slot(uint32_t *number, size_t n_bytes, unsigned creation_flags)
         return err;
 }
 
+/* The key comes first: where three pages are all there is, it could not be had beside a guest. */
+int seal_admit(struct guest *g, unsigned creation_flags)
+{
+        int err = prepare_key(creation_flags);
+        bool has_key = err == 0;
+
+        if (err != 0 && needs_key(creation_flags))
+                return process_name_shortage(err);
+        if (is_shortage(err = pool_admit(NULL, 0, g)) && stack_give_kept())
+                err = pool_admit(NULL, 0, g);
+        if (is_shortage(err) && has_key)
+                err = evict_admit(g, err);
+        return process_name_shortage(err);
+}
+
 void seal_settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes)
 {
         struct slot *s = pool_slot(slot);

@@ -12,6 +12,10 @@ int seal_take_slot(uint32_t *number, bool *is_open, const struct want *want, str
 /* A closed slot for a new secret; 0 where it can do without one until it is opened. Errors as seal_take_slot(). */
 int seal_first_slot(uint32_t *number, size_t n_bytes, unsigned creation_flags);
 
+/* Maps a guest, for whom cold secrets are sealed where a limit is met. Who asks holds no record BUSY. 0; errors as seal_take_slot(), or those of
+ * guest_map(). */
+int seal_admit(struct guest *g, unsigned creation_flags);
+
 /* Makes a slot, which is nobody's, the BUSY record's own, for a payload of n_bytes. */
 void seal_settle(struct record *r, keepmum_secret handle, uint32_t slot, size_t n_bytes);
 

@@ -11,22 +11,11 @@
 
 #include <sodium.h>
 
-enum {
-        KNOWN_FLAGS = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED | KEEPMUM_STAY | KEEPMUM_EXACT_END | KEEPMUM_SEALED
-};
-
 static int size_is_allowed(size_t n_bytes)
 {
         if (n_bytes == 0)
                 return KEEPMUM_EINVAL;
         return n_bytes > KEEPMUM_MAX_BYTES ? KEEPMUM_ETOOBIG : 0;
-}
-
-static bool flags_are_allowed(unsigned flags)
-{
-        unsigned hidden_or_not = KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN, sealed_or_not = KEEPMUM_SEALED | KEEPMUM_STAY;
-
-        return (flags & ~(unsigned)KNOWN_FLAGS) == 0 && (flags & hidden_or_not) != hidden_or_not && (flags & sealed_or_not) != sealed_or_not;
 }
 
 /* A BUSY record of zeroes: closed in its slot, or without one (0). */
@@ -59,7 +48,7 @@ int keepmum_create(keepmum_secret *out, size_t n_bytes, unsigned flags)
         uint32_t slot;
         int err;
 
-        if (out == NULL || !flags_are_allowed(flags))
+        if (out == NULL || !layer_allows_flags(flags))
                 return KEEPMUM_EINVAL;
         if ((err = size_is_allowed(n_bytes)) != 0 || (err = layer_enter()) != 0 || (err = seal_first_slot(&slot, n_bytes, flags)) != 0)
                 return process_name_shortage(err);

@@ -45,6 +45,22 @@ static void owners()
         expect(live() == 2, "what was assigned over is destroyed");
 }
 
+static void couriers()
+{
+        keepmum::secret s(24, KEEPMUM_ACCEPT_UNLOCKED);
+
+        keepmum::writing{s}[23] = 9;
+        int fd = s.share();
+        keepmum::secret got = keepmum::secret::receive(fd, KEEPMUM_EXACT_END);
+        expect(got.equals(s) && keepmum::reading{got}[23] == 9, "receive() has what share() gave");
+        try {
+                got = keepmum::secret::receive(fd);
+                expect(false, "a courier that was received");
+        } catch (const keepmum::error &e) {
+                expect(e.code() == KEEPMUM_ENOTCOURIER && got.equals(s), "the descriptor is closed");
+        }
+}
+
 static void openings()
 {
         keepmum::secret s(16);
@@ -111,6 +127,7 @@ int main()
 {
         owners();
         openings();
+        couriers();
         expect(live() == 0, "nothing is left");
         containers();
         the_end();

@@ -1,0 +1,570 @@
+/* Secrets on their way to other processes: what is shared arrives whole, in a slot of the receiver's, once; nothing of it is left in the
+ * courier; and the named errors where it cannot go. Whether it leaves copies elsewhere: outside/test_share_residue; what strangers send:
+ * outside/test_share_hostile. */
+#include "unit/harness.h"
+
+#include "outside/courier.h"
+#include "outside/forked.h"
+#include "outside/sandbox.h"
+#include "outside/seen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+enum { WHOLE = KEEPMUM_IS_LOCKED | KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED, PLAIN = KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED };
+
+static bool has_hidden;
+
+static int find_out(void **state)
+{
+        keepmum_secret s;
+
+        (void)state;
+        has_hidden = keepmum_create(&s, 1, KEEPMUM_HIDDEN) == 0;
+        if (has_hidden)
+                keepmum_destroy(&s);
+        return 0;
+}
+
+static bool is_closed(int fd)
+{
+        return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+}
+
+/* A flag that gives a courier of this kind. */
+static unsigned flags_for(bool is_hidden)
+{
+        return is_hidden ? KEEPMUM_HIDDEN : PLAIN;
+}
+
+/* ---- one way, from process to process ---- */
+
+struct parcel {
+        size_t n_bytes;
+        unsigned given_flags, taken_flags;
+        bool by_nobody;
+};
+
+static int seed_of(const struct parcel *p)
+{
+        return (int)(p->n_bytes % 200);
+}
+
+/* The receiver: its exit code is 0 where all is as it should be. */
+static void receive_one(int socket, const struct parcel *p)
+{
+        unsigned promises, seen;
+        keepmum_secret s = {0};
+        int fd;
+
+        if (p->by_nobody && geteuid() == 0)
+                expect(forked_become_nobody(8 << 20));
+        expect((fd = courier_get(socket)) >= 0);
+        expect_int(keepmum_receive_fd(&s, fd, p->taken_flags), 0);
+        expect(is_closed(fd));
+        expect_int(look_for(s, (unsigned)seed_of(p), p->n_bytes, p->n_bytes), 0);
+        expect_int(keepmum_state(s, &promises), 0);
+        expect_int(keepmum_verify(s, &seen), 0);
+        expect_int(promises & WHOLE, WHOLE);
+        expect_int(promises, seen);
+        if (p->taken_flags & (KEEPMUM_HIDDEN | KEEPMUM_NOT_HIDDEN))
+                expect_int((promises & KEEPMUM_IS_HIDDEN) != 0, (p->taken_flags & KEEPMUM_HIDDEN) != 0);
+        expect_int(fill_with(s, 77), 0); /* its own, to do with as it likes */
+        expect_int(look_for(s, 77, p->n_bytes, p->n_bytes), 0);
+        keepmum_destroy(&s);
+        _exit(0);
+}
+
+static void send_one(void *arg)
+{
+        const struct parcel *p = arg;
+        size_t descriptors = count_descriptors(), mappings;
+        int ends[2], fd = -1, kept, status;
+        keepmum_secret s;
+        pid_t child;
+
+        expect_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        expect((child = fork()) >= 0); /* before there is a secret */
+        if (child == 0)
+                receive_one(ends[1], p);
+        expect_int(make_with(&s, p->n_bytes, p->given_flags, (unsigned)seed_of(p)), 0);
+        mappings = count_mappings();
+        expect_int(keepmum_share_fd(s, &fd), 0);
+        expect_int(count_mappings(), mappings);
+        expect_int(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        expect((kept = dup(fd)) >= 0);
+        expect(courier_send(ends[0], fd));
+        close(fd);
+        expect(waitpid(child, &status, 0) == child);
+        expect_int(status, 0);
+        expect(courier_is_used_up(kept));
+        expect_int(look_for(s, (unsigned)seed_of(p), p->n_bytes, p->n_bytes), 0);
+        keepmum_destroy(&s);
+        close(kept);
+        close(ends[0]);
+        close(ends[1]);
+        expect_int(count_descriptors(), descriptors);
+}
+
+static void what_is_shared_arrives(void **state)
+{
+        const size_t sizes[] = {1, 15, 16, 32, 100, page() - 64, page() - 63, page(), 3 * page() + 5, 300000, KEEPMUM_MAX_BYTES};
+
+        (void)state;
+        for (size_t i = 0; i < n_of(sizes); i++) {
+                struct parcel as_it_comes = {.n_bytes = sizes[i], .given_flags = KEEPMUM_ACCEPT_UNLOCKED}, plain = {.n_bytes = sizes[i], .given_flags = PLAIN};
+
+                assert_true(forked_passes(send_one, &as_it_comes));
+                assert_true(forked_passes(send_one, &plain));
+        }
+}
+
+static void the_receivers_flags_are_its_own(void **state)
+{
+        static const unsigned given[] = {0, KEEPMUM_HIDDEN, KEEPMUM_STAY, KEEPMUM_SEALED, PLAIN, PLAIN | KEEPMUM_EXACT_END};
+        static const unsigned taken[] = {KEEPMUM_HIDDEN, KEEPMUM_NOT_HIDDEN, KEEPMUM_STAY, KEEPMUM_SEALED, KEEPMUM_EXACT_END};
+
+        (void)state;
+        for (size_t i = 0; i < n_of(given); i++) {
+                for (size_t k = 0; k < n_of(taken); k++) {
+                        struct parcel p = {.n_bytes = 40 + i, .given_flags = given[i], .taken_flags = taken[k]};
+
+                        if (has_hidden || (!(given[i] & KEEPMUM_HIDDEN) && given[i] & KEEPMUM_ACCEPT_UNLOCKED && !(taken[k] & KEEPMUM_HIDDEN)))
+                                assert_true(forked_passes(send_one, &p));
+                }
+        }
+}
+
+static void another_user_receives(void **state)
+{
+        struct parcel usual = {.n_bytes = 32, .given_flags = KEEPMUM_ACCEPT_UNLOCKED, .by_nobody = true},
+                      plain = {.n_bytes = 32, .given_flags = PLAIN, .by_nobody = true};
+
+        (void)state;
+        assert_true(forked_passes(send_one, &usual));
+        assert_true(forked_passes(send_one, &plain));
+}
+
+/* This very program once more, with other arguments: see main(). */
+static void send_to_program(void *arg)
+{
+        int ends[2], fd, status;
+        keepmum_secret s;
+        pid_t child;
+
+        (void)arg;
+        expect_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        expect((child = fork()) >= 0);
+        if (child == 0) {
+                dup2(ends[1], STDIN_FILENO);
+                execl("/proc/self/exe", "receiver", "receive", (char *)NULL);
+                _exit(9);
+        }
+        expect_int(make_with(&s, 32, KEEPMUM_ACCEPT_UNLOCKED, 32), 0);
+        expect_int(keepmum_share_fd(s, &fd), 0);
+        expect(courier_send(ends[0], fd));
+        keepmum_destroy(&s); /* the courier does not need it */
+        expect(waitpid(child, &status, 0) == child);
+        expect_int(status, 0);
+        expect(courier_is_used_up(fd));
+}
+
+static void another_program_receives(void **state)
+{
+        (void)state;
+        assert_true(forked_passes(send_to_program, NULL));
+}
+
+/* ---- one receiver ---- */
+
+static void a_courier_is_received_once(void **state)
+{
+        (void)state;
+        for (int is_hidden = 0; is_hidden <= has_hidden; is_hidden++) {
+                keepmum_secret s, first = {0}, second = {0};
+                int fd, again;
+
+                assert_ok(make_with(&s, 100, flags_for(is_hidden), 5));
+                assert_ok(keepmum_share_fd(s, &fd));
+                assert_int_equal(courier_is_hidden(fd), is_hidden);
+                again = dup(fd);
+                assert_ok(keepmum_receive_fd(&first, fd, 0));
+                assert_int_equal(keepmum_receive_fd(&second, again, 0), KEEPMUM_ETAKEN);
+                assert_true(second.bits == 0 && !is_closed(again) && courier_is_used_up(again));
+                assert_ok(look_for(first, 5, 100, 100));
+                close(again);
+                keepmum_destroy(&first);
+                keepmum_destroy(&s);
+        }
+}
+
+enum { RACERS = 4 };
+static pthread_barrier_t start_line;
+
+struct racer {
+        int fd, answer;
+        keepmum_secret got;
+};
+
+static void *race(void *arg)
+{
+        struct racer *r = arg;
+
+        pthread_barrier_wait(&start_line);
+        r->answer = keepmum_receive_fd(&r->got, r->fd, 0);
+        return NULL;
+}
+
+static void of_several_receivers_one_succeeds(void **state)
+{
+        pthread_t threads[RACERS];
+        keepmum_secret s;
+
+        (void)state;
+        pthread_barrier_init(&start_line, NULL, RACERS);
+        for (int round = 0; round < 200; round++) {
+                struct racer r[RACERS] = {0};
+                int fd, n_won = 0;
+
+                assert_ok(make_with(&s, 64, flags_for(has_hidden && round % 2 == 0), (unsigned)round));
+                assert_ok(keepmum_share_fd(s, &fd));
+                for (int i = 0; i < RACERS; i++) {
+                        r[i].fd = i == 0 ? fd : dup(fd);
+                        assert_ok(pthread_create(&threads[i], NULL, race, &r[i]));
+                }
+                for (int i = 0; i < RACERS; i++) {
+                        pthread_join(threads[i], NULL);
+                        n_won += r[i].answer == 0;
+                        if (r[i].answer != 0) {
+                                assert_int_equal(r[i].answer, KEEPMUM_ETAKEN);
+                                close(r[i].fd);
+                                continue;
+                        }
+                        assert_ok(look_for(r[i].got, (unsigned)round, 64, 64));
+                        keepmum_destroy(&r[i].got);
+                }
+                assert_int_equal(n_won, 1);
+                keepmum_destroy(&s);
+        }
+        pthread_barrier_destroy(&start_line);
+}
+
+/* ---- answers ---- */
+
+static int share_and_receive(keepmum_secret s, unsigned seed, size_t n_bytes)
+{
+        keepmum_secret got;
+        int fd, err = keepmum_share_fd(s, &fd);
+
+        if (err != 0)
+                return err;
+        if ((err = keepmum_receive_fd(&got, fd, KEEPMUM_ACCEPT_UNLOCKED)) != 0)
+                return err;
+        err = look_for(got, seed, n_bytes, n_bytes);
+        keepmum_destroy(&got);
+        return err;
+}
+
+static void a_secret_is_shared_in_every_phase_but_writing(void **state)
+{
+        keepmum_secret s, stale, got;
+        const void *bytes;
+        void *mine;
+        int fd = -5;
+
+        (void)state;
+        assert_ok(keepmum_create(&s, 40, KEEPMUM_ACCEPT_UNLOCKED));
+        assert_ok(keepmum_share_fd(s, &fd)); /* never written: zeroes */
+        assert_ok(keepmum_receive_fd(&got, fd, 0));
+        assert_ok(keepmum_open_read(got, &bytes, NULL));
+        for (size_t i = 0; i < 40; i++)
+                assert_int_equal(((const char *)bytes)[i], 0);
+        keepmum_close(got);
+        keepmum_destroy(&got);
+        assert_ok(fill_with(s, 3));
+        assert_ok(keepmum_seal_all());
+        assert_ok(share_and_receive(s, 3, 40));
+        assert_ok(keepmum_open_read(s, &bytes, NULL));
+        assert_ok(share_and_receive(s, 3, 40));
+        keepmum_close(s);
+        fd = -5;
+        assert_ok(keepmum_open_write(s, &mine, NULL));
+        assert_int_equal(keepmum_share_fd(s, &fd), KEEPMUM_EBUSY);
+        keepmum_close(s);
+        assert_int_equal(keepmum_share_fd(s, NULL), KEEPMUM_EINVAL);
+        assert_int_equal(keepmum_share_fd((keepmum_secret){0}, &fd), KEEPMUM_EINVAL);
+        stale = s;
+        keepmum_destroy(&s);
+        assert_int_equal(keepmum_share_fd(stale, &fd), KEEPMUM_ESTALE);
+        assert_int_equal(fd, -5);
+}
+
+static void receive_after_fork(void *arg)
+{
+        int fd = *(int *)arg, other = -5;
+        keepmum_secret mine;
+
+        expect_int(keepmum_receive_fd(&mine, fd, 0), 0); /* what fork() brings along can be received */
+        expect_int(look_for(mine, 8, 32, 32), 0);
+        expect_int(keepmum_share_fd(mine, &other), has_hidden ? 0 : KEEPMUM_ENOLOCK);
+}
+
+static void share_the_parents(void *arg)
+{
+        int fd = -5;
+
+        expect_int(keepmum_share_fd(*(keepmum_secret *)arg, &fd), KEEPMUM_EFORKED);
+        expect_int(fd, -5);
+}
+
+static void a_child_receives_what_was_shared_before_the_fork(void **state)
+{
+        keepmum_secret s, late = {0};
+        int fd;
+
+        (void)state;
+        assert_ok(make_with(&s, 32, KEEPMUM_ACCEPT_UNLOCKED, 8));
+        assert_ok(keepmum_share_fd(s, &fd));
+        assert_true(forked_passes(receive_after_fork, &fd));
+        assert_int_equal(keepmum_receive_fd(&late, fd, 0), KEEPMUM_ETAKEN);
+        close(fd);
+        assert_true(forked_passes(share_the_parents, &s));
+        keepmum_destroy(&s);
+}
+
+static void receive_with_wrong_arguments(void **state)
+{
+        keepmum_secret s, out = {7};
+        int fd;
+
+        (void)state;
+        assert_ok(make_with(&s, 32, KEEPMUM_ACCEPT_UNLOCKED, 8));
+        assert_ok(keepmum_share_fd(s, &fd));
+        assert_int_equal(keepmum_receive_fd(NULL, fd, 0), KEEPMUM_EINVAL);
+        assert_int_equal(keepmum_receive_fd(&out, fd, 1u << 20), KEEPMUM_EINVAL);
+        assert_int_equal(keepmum_receive_fd(&out, fd, KEEPMUM_STAY | KEEPMUM_SEALED), KEEPMUM_EINVAL);
+        assert_int_equal(out.bits, 7);
+        assert_ok(keepmum_receive_fd(&out, fd, 0)); /* it was not touched */
+        assert_ok(look_for(out, 8, 32, 32));
+        keepmum_destroy(&out);
+        keepmum_destroy(&s);
+}
+
+/* ---- without hidden memory ---- */
+
+static void live_without_hidden_memory(void *arg)
+{
+        const struct sandbox_rule none = {SYS_memfd_secret, -1, 0, *(int *)arg},
+                                  old_memfd = {SYS_memfd_create, 1, MFD_CLOEXEC | MFD_ALLOW_SEALING | 8, EINVAL}, rules[] = {none, old_memfd};
+        keepmum_secret hidden = {0}, s;
+        int fd = -5;
+
+        if (has_hidden)
+                expect_int(make_with(&hidden, 50, KEEPMUM_HIDDEN, 1), 0);
+        sandbox_answer(rules, n_of(rules));
+        if (has_hidden)
+                expect_int(keepmum_share_fd(hidden, &fd), KEEPMUM_ENOHIDDEN);
+        expect_int(make_with(&s, 50, 0, 2), 0);
+        expect_int(keepmum_share_fd(s, &fd), KEEPMUM_ENOLOCK);
+        keepmum_destroy(&s);
+        expect_int(make_with(&s, 50, KEEPMUM_NOT_HIDDEN, 2), 0);
+        expect_int(keepmum_share_fd(s, &fd), KEEPMUM_ENOLOCK);
+        keepmum_destroy(&s);
+        expect_int(fd, -5);
+        expect_int(make_with(&s, 50, KEEPMUM_ACCEPT_UNLOCKED, 3), 0);
+        expect_int(share_and_receive(s, 3, 50), 0);
+}
+
+static void without_hidden_memory_only_who_accepts_it_goes(void **state)
+{
+        int refusals[] = {ENOSYS, EPERM};
+
+        (void)state;
+        for (size_t i = 0; i < n_of(refusals) && sandbox_is_meaningful(); i++)
+                assert_true(forked_passes(live_without_hidden_memory, &refusals[i]));
+}
+
+/* ---- limits ---- */
+
+enum { CROWD = 300 };
+static keepmum_secret crowd[CROWD];
+
+static void expect_crowd(unsigned flags)
+{
+        for (unsigned i = 0; i < CROWD; i++)
+                expect_int(make_with(&crowd[i], 100, flags, i), 0);
+        for (unsigned i = 0; i < CROWD; i++)
+                expect_int(share_and_receive(crowd[i], i, 100), 0);
+        for (unsigned i = 0; i < CROWD; i++)
+                expect_int(look_for(crowd[i], i, 100, 100), 0);
+}
+
+static void share_at_the_limit(void *arg)
+{
+        size_t n_pages = *(size_t *)arg;
+        keepmum_secret large;
+
+        if (!forked_become_nobody(n_pages * page()))
+                _exit(0);
+        expect_crowd(has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
+        expect(locked_kb() <= n_pages * page() / 1024);
+        if (n_pages < 16 || !has_hidden)
+                return;
+        expect_int(make_with(&large, 4 * page(), 0, 9), 0); /* its courier takes five pages, each end another slot of four */
+        expect_int(share_and_receive(large, 9, 4 * page()), 0);
+        expect_int(look_for(crowd[7], 7, 100, 100), 0);
+}
+
+static void a_full_lock_limit_makes_room(void **state)
+{
+        static size_t n_pages[] = {16, 4, 3};
+
+        (void)state;
+        for (size_t i = 0; i < n_of(n_pages); i++)
+                assert_true(forked_passes(share_at_the_limit, &n_pages[i]));
+}
+
+static void share_in_the_budget(void *arg)
+{
+        (void)arg;
+        expect_int(keepmum_set_lock_budget(3 * page()), 0);
+        expect_crowd(has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
+        expect(stat_of(KEEPMUM_STAT_LOCKED_BYTES) <= 3 * page());
+}
+
+static void a_full_budget_makes_room(void **state)
+{
+        (void)state;
+        assert_true(forked_passes(share_in_the_budget, NULL));
+}
+
+/* What must stay cannot make room: the answer is an error, the courier waits. */
+static void share_without_room(void *arg)
+{
+        keepmum_secret s[40], last, got = {0};
+        size_t n = 0;
+        int fd = -5, waiting;
+
+        (void)arg;
+        if (!forked_become_nobody(16 * page()))
+                _exit(0);
+        expect_int(make_with(&s[0], 100, 0, 0), 0);
+        expect_int(keepmum_share_fd(s[0], &waiting), 0);
+        for (n = 1; make_with(&s[n], 100, KEEPMUM_STAY, (unsigned)n) == 0; n++)
+                expect(n < 39);
+        expect_int(keepmum_share_fd(s[n - 1], &fd), KEEPMUM_ENOSLOT);
+        expect_int(fd, -5);
+        expect_int(keepmum_receive_fd(&got, waiting, 0), KEEPMUM_ENOSLOT);
+        expect(got.bits == 0 && !is_closed(waiting));
+        expect_int(keepmum_create(&last, 100, KEEPMUM_STAY), KEEPMUM_ENOSLOT);
+        for (size_t i = 1; i < n; i++) {
+                expect_int(look_for(s[i], (unsigned)i, 100, 100), 0);
+                keepmum_destroy(&s[i]);
+        }
+        expect_int(keepmum_receive_fd(&got, waiting, 0), 0);
+        expect_int(look_for(got, 0, 100, 100), 0);
+}
+
+static void where_there_is_no_room_nothing_is_lost(void **state)
+{
+        (void)state;
+        if (has_hidden)
+                assert_true(forked_passes(share_without_room, NULL));
+}
+
+static void share_without_descriptors(void *arg)
+{
+        struct rlimit few = {64, 64};
+        keepmum_secret s, got;
+        int fd, last, other = -5;
+
+        (void)arg;
+        expect_int(make_with(&s, 32, KEEPMUM_ACCEPT_UNLOCKED, 4), 0);
+        expect_int(keepmum_share_fd(s, &fd), 0);
+        expect_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+        while ((last = dup(0)) >= 0)
+                ;
+        expect_int(keepmum_share_fd(s, &other), KEEPMUM_ESYSTEM);
+        expect(errno == EMFILE && other == -5);
+        expect_int(keepmum_receive_fd(&got, fd, 0), 0);
+        expect_int(look_for(got, 4, 32, 32), 0);
+}
+
+static void without_descriptors_it_is_an_error(void **state)
+{
+        (void)state;
+        assert_true(forked_passes(share_without_descriptors, NULL));
+}
+
+/* A limit of zero bytes for files, as a hardened service has it: to try would be SIGXFSZ. */
+static void share_under_a_file_limit(void *arg)
+{
+        struct rlimit none = {0, 0};
+        keepmum_secret s, got;
+        int hidden = -1, plain, fd = -5;
+
+        (void)arg;
+        if (has_hidden) {
+                expect_int(make_with(&s, 32, KEEPMUM_HIDDEN, 4), 0);
+                expect_int(keepmum_share_fd(s, &hidden), 0);
+        }
+        expect_int(make_with(&s, 32, PLAIN, 5), 0);
+        expect_int(keepmum_share_fd(s, &plain), 0);
+        expect_int(setrlimit(RLIMIT_FSIZE, &none), 0);
+        expect_int(keepmum_share_fd(s, &fd), KEEPMUM_ESYSTEM);
+        expect_int(errno, EFBIG);
+        expect_int(fd, -5);
+        expect_int(keepmum_receive_fd(&got, plain, 0), KEEPMUM_ESYSTEM);
+        expect(!is_closed(plain));
+        if (!has_hidden)
+                return;
+        expect_int(keepmum_receive_fd(&got, hidden, 0), 0);
+        expect_int(look_for(got, 4, 32, 32), 0);
+        for (int i = 0; i < 200; i++) /* nor do new slots need one */
+                expect_int(keepmum_create(&s, page(), 0), 0);
+}
+
+static void a_limit_of_file_sizes_is_an_error_and_no_signal(void **state)
+{
+        (void)state;
+        assert_true(forked_passes(share_under_a_file_limit, NULL));
+}
+
+static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_shared_arrives),
+        cmocka_unit_test(the_receivers_flags_are_its_own),
+        cmocka_unit_test(another_user_receives),
+        cmocka_unit_test(another_program_receives),
+        cmocka_unit_test(a_courier_is_received_once),
+        cmocka_unit_test(of_several_receivers_one_succeeds),
+        cmocka_unit_test(a_secret_is_shared_in_every_phase_but_writing),
+        cmocka_unit_test(a_child_receives_what_was_shared_before_the_fork),
+        cmocka_unit_test(receive_with_wrong_arguments),
+        cmocka_unit_test(without_hidden_memory_only_who_accepts_it_goes),
+        cmocka_unit_test(a_full_lock_limit_makes_room),
+        cmocka_unit_test(a_full_budget_makes_room),
+        cmocka_unit_test(where_there_is_no_room_nothing_is_lost),
+        cmocka_unit_test(without_descriptors_it_is_an_error),
+        cmocka_unit_test(a_limit_of_file_sizes_is_an_error_and_no_signal),
+};
+
+int main(int n_words, char **words)
+{
+        static const struct parcel usual = {.n_bytes = 32};
+
+        if (n_words == 2 && strcmp(words[1], "receive") == 0)
+                receive_one(STDIN_FILENO, &usual);
+        return cmocka_run_group_tests(tests, find_out, NULL) != 0 ? 1 : 0;
+}
