@@ -318,11 +318,11 @@ KEEPMUM_CHECKED int keepmum_share_fd(keepmum_secret s, int *fd);
  *  in     fd:     a descriptor from keepmum_share_fd() of any process, or anything else that a stranger has sent
  *         flags:  as keepmum_create(); they are the receiver's, the sender's do not come along
  *  returns 0; KEEPMUM_EINVAL (out NULL, flags); KEEPMUM_ENOTCOURIER for what is no courier, for one that another process could make longer or
- *         shorter, or that could not be wiped; KEEPMUM_ETAKEN where it was received before, here or elsewhere; KEEPMUM_EIO (errno says
- *         why: its memory was lost); KEEPMUM_ESYSTEM (errno EFBIG: a file size limit forbids to wipe a memory file); KEEPMUM_EWIPED; else what
- *         keepmum_create() returns, since secret memory is locked while it is mapped here: see keepmum_share_fd()
- *  On an error the descriptor stays open and the courier as it was, to be received again or closed; but where its bytes were on their
- *         way already (KEEPMUM_EIO, KEEPMUM_EWIPED) it may be wiped and closed. On success fd is closed
+ *         shorter, or that could not be wiped; KEEPMUM_ETAKEN where it was received before, here or elsewhere; KEEPMUM_EIO where its memory was
+ *         lost, or another holder sealed it against the wiping; KEEPMUM_ESYSTEM (errno EFBIG: a file size limit forbids to wipe a memory file);
+ *         KEEPMUM_EWIPED; else what keepmum_create() returns, since secret memory is locked while it is mapped here: see keepmum_share_fd()
+ *  On success fd is closed; on an error it is open still, to be closed or received again. Until the bytes are under way to the new secret the courier
+ *         is left as it was; after that it is wiped, also where KEEPMUM_EIO or KEEPMUM_EWIPED is returned, and KEEPMUM_ETAKEN comes next
  *  A sender can give any bytes, up to KEEPMUM_MAX_BYTES of them, and change them until they are copied, once: look at the size, and at
  *         who the sender is (SO_PEERCRED)
  *  threads: any, but one for a descriptor; of several that receive one courier over descriptors of their own one succeeds; cost:

@@ -102,7 +102,7 @@ int courier_take(int fd)
 {
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) != 0)
                 return errno == EPERM ? KEEPMUM_ETAKEN : KEEPMUM_ENOTCOURIER;
-        return seals_are_right(fcntl(fd, F_GET_SEALS)) ? 0 : KEEPMUM_ENOTCOURIER; /* from here on no seal is added */
+        return seals_are_right(fcntl(fd, F_GET_SEALS)) ? 0 : KEEPMUM_EIO; /* from here on no seal is added */
 }
 
 /* ---- its bytes ---- */
@@ -133,6 +133,7 @@ int courier_write(int fd, const void *bytes, size_t n_bytes, size_t at)
         return 0;
 }
 
+/* What cannot be overwritten (its other holders can set O_APPEND at any time) is given up, and reads as zeroes. */
 int courier_wipe(int fd, size_t n_bytes, size_t at)
 {
         static const char zeroes[4096];
@@ -143,5 +144,7 @@ int courier_wipe(int fd, size_t n_bytes, size_t at)
 
                 err = courier_write(fd, zeroes, left < sizeof zeroes ? left : sizeof zeroes, at + done);
         }
+        if (err != 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n_bytes) == 0)
+                return 0;
         return err;
 }

@@ -17,7 +17,7 @@ int courier_create(int *fd, size_t n_bytes);
  * writing. */
 int courier_identify(enum courier_kind *kind, size_t *n_bytes, int fd);
 
-/* 0 for exactly one caller, of all that hold a plain one; KEEPMUM_ETAKEN for the others; KEEPMUM_ENOTCOURIER where it has become one that
+/* 0 for exactly one caller, of all that hold a plain one; KEEPMUM_ETAKEN for the others; KEEPMUM_EIO where it is taken, but has become one that
  * cannot be wiped. */
 int courier_take(int fd);
 

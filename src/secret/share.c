@@ -9,7 +9,7 @@
  *
  * Always true: what the other side may still change is read once, and the size is the kernel's word for the length of the file, with the
  * header only compared; there is room for a guest before a secret is opened, since a secret that is open can make none; whoever
- * has taken a courier wipes it before he closes it. docs/design.md, "Couriers". */
+ * has taken a courier wipes it, also where he fails. docs/design.md, "Couriers". */
 #include "base/copy.h"
 #include "base/wipe.h"
 #include "os/courier.h"
@@ -218,20 +218,20 @@ static int take(const struct courier *c)
         return state == STATE_TAKEN ? KEEPMUM_ETAKEN : KEEPMUM_ENOTCOURIER;
 }
 
-/* Into the bytes of a new secret; *is_taken: the courier is used up, and wiped. */
-static int take_over(void *bytes, bool *is_taken, const struct courier *c)
+/* Into the bytes of a new secret. Once it is taken, it is wiped whatever else fails. */
+static int take_over(void *bytes, const struct courier *c)
 {
         int err = take(c), wipe_err;
 
-        *is_taken = err == 0;
-        if (err != 0)
+        if (err != 0 && err != KEEPMUM_EIO)
                 return err;
-        err = get(c, bytes, payload_bytes(c), HEADER_BYTES);
+        if (err == 0)
+                err = get(c, bytes, payload_bytes(c), HEADER_BYTES);
         wipe_err = wipe_payload(c);
         return err != 0 ? err : wipe_err;
 }
 
-static int receive(keepmum_secret *out, bool *is_taken, const struct courier *c, unsigned flags)
+static int receive(keepmum_secret *out, const struct courier *c, unsigned flags)
 {
         keepmum_secret s;
         void *bytes;
@@ -240,7 +240,7 @@ static int receive(keepmum_secret *out, bool *is_taken, const struct courier *c,
         if ((err = look_at_header(c)) != 0 || (err = keepmum_create(&s, payload_bytes(c), flags)) != 0)
                 return err;
         if ((err = keepmum_open_write(s, &bytes, NULL)) == 0) {
-                err = take_over(bytes, is_taken, c);
+                err = take_over(bytes, c);
                 keepmum_close(s);
                 if (epoch_is_wiped())
                         err = KEEPMUM_EWIPED;
@@ -255,7 +255,6 @@ static int receive(keepmum_secret *out, bool *is_taken, const struct courier *c,
 int keepmum_receive_fd(keepmum_secret *out, int fd, unsigned flags)
 {
         struct courier c = {.fd = fd};
-        bool is_taken = false;
         int err;
 
         if (out == NULL || !layer_allows_flags(flags))
@@ -266,9 +265,9 @@ int keepmum_receive_fd(keepmum_secret *out, int fd, unsigned flags)
                 return KEEPMUM_ENOTCOURIER;
         if ((err = reach(&c, flags)) != 0)
                 return err;
-        err = receive(out, &is_taken, &c, flags);
+        err = receive(out, &c, flags);
         leave(&c);
-        if (is_taken)
+        if (err == 0)
                 secretmem_close(fd);
         return err;
 }

@@ -1,0 +1,303 @@
+/* What sharing and receiving leave behind: no copy of the secret in either process outside slots, in whatever kind of courier it went; nothing in
+ * children that are forked meanwhile; and nothing that goes on after keepmum_wipe_all(). */
+#include "unit/harness.h"
+
+#include "outside/courier.h"
+#include "outside/forked.h"
+#include "outside/memory_scan.h"
+#include "outside/sandbox.h"
+#include "outside/seen.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { KEY_BYTES = 64, PLAIN = KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED };
+
+static bool has_hidden;
+
+static int find_out(void **state)
+{
+        int fd = courier_forge(true, 1);
+
+        (void)state;
+        has_hidden = fd >= 0;
+        close(fd);
+        return 0;
+}
+
+/* ---- copies ---- */
+
+/* Byte by byte, so that nothing but the byte itself is anywhere. */
+static void write_key(volatile unsigned char *at, uint64_t id)
+{
+        for (unsigned i = 0; i < KEY_BYTES; i++) {
+                uint64_t x = (id * KEY_BYTES + i + 1) * 0x9e3779b97f4a7c15u;
+
+                x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+                at[i] = (unsigned char)(x >> 40);
+        }
+}
+
+static int make_key(keepmum_secret *s, unsigned flags, uint64_t id)
+{
+        void *bytes;
+        int err = keepmum_create(s, KEY_BYTES, flags);
+
+        if (err != 0 || (err = keepmum_open_write(*s, &bytes, NULL)) != 0)
+                return err;
+        write_key(bytes, id);
+        keepmum_close(*s);
+        return 0;
+}
+
+/* What the two ends are told: whom to talk to, when to look away. */
+struct end {
+        int socket, told, ready;
+        unsigned flags;
+        bool keeps_copy; /* the control: what the scan must find */
+};
+
+static void tell_and_wait(const struct end *e)
+{
+        char c = 'r';
+
+        expect(write(e->ready, &c, 1) == 1);
+        expect(read(e->told, &c, 1) == 0);
+        _exit(0);
+}
+
+static void be_sender(const struct end *e, uint64_t id)
+{
+        keepmum_secret s;
+        int fd;
+
+        if (e->keeps_copy)
+                write_key(malloc(KEY_BYTES), id);
+        expect_int(make_key(&s, e->flags, id), 0);
+        expect_int(keepmum_share_fd(s, &fd), 0);
+        expect(courier_send(e->socket, fd));
+        close(fd);
+        tell_and_wait(e);
+}
+
+static void be_receiver(const struct end *e)
+{
+        keepmum_secret s;
+        const void *bytes;
+
+        expect_int(keepmum_receive_fd(&s, courier_get(e->socket), e->flags), 0);
+        expect_int(keepmum_open_read(s, &bytes, NULL), 0);
+        keepmum_close(s);
+        tell_and_wait(e);
+}
+
+static void scan(struct findings *f, const struct needle *n, pid_t pid)
+{
+        char path[64];
+        int mem, smaps;
+
+        snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+        mem = open(path, O_RDONLY | O_CLOEXEC);
+        snprintf(path, sizeof path, "/proc/%d/smaps", (int)pid);
+        smaps = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(mem >= 0 && smaps >= 0);
+        scan_process(f, n, 1, mem, smaps, false);
+        close(mem);
+        close(smaps);
+}
+
+/* The parent never has the key before the two are born. */
+static void share_and_scan(struct findings *f, unsigned flags, bool keeps_copy)
+{
+        static uint64_t id;
+        int ends[2], told[2], ready[2], status;
+        unsigned char key[KEY_BYTES];
+        struct needle *n = malloc(sizeof *n);
+        pid_t pids[2];
+        char c;
+
+        id++;
+        assert_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+        assert_ok(pipe(told));
+        assert_ok(pipe(ready));
+        for (int i = 0; i < 2; i++) {
+                struct end e = {ends[i], told[0], ready[1], flags, keeps_copy};
+
+                if ((pids[i] = fork()) == 0) {
+                        close(told[1]);
+                        alarm(30);
+                        if (i == 0)
+                                be_sender(&e, id);
+                        be_receiver(&e);
+                }
+        }
+        assert_true(read(ready[0], &c, 1) == 1 && read(ready[0], &c, 1) == 1);
+        write_key(key, id);
+        needle_make(n, "the key", key, sizeof key);
+        *f = (struct findings){0};
+        scan(f, n, pids[0]);
+        scan(f, n, pids[1]);
+        memset(key, 0, sizeof key); /* the next round's children are copies of this process */
+        memset(n, 0, sizeof *n);
+        free(n);
+        close(told[1]);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+                assert_int_equal(status, 0);
+                close(ends[i]);
+        }
+        close(told[0]);
+        close(ready[0]);
+        close(ready[1]);
+}
+
+static void no_copy_is_left_on_either_side(void **state)
+{
+        struct findings f;
+
+        (void)state;
+        if (!sandbox_is_meaningful())
+                return; /* a sanitizer's shadow is too large to go through */
+        share_and_scan(&f, PLAIN, false);
+        findings_show(&f, "in ordinary memory");
+        assert_int_equal(f.n_copies, 2); /* the slots: one on each side */
+        assert_int_equal(f.n_outside, 0);
+        share_and_scan(&f, PLAIN, true);
+        assert_int_equal(f.n_outside, 1); /* the control is seen */
+        if (!has_hidden)
+                return;
+        share_and_scan(&f, KEEPMUM_HIDDEN, false);
+        findings_show(&f, "in hidden memory");
+        assert_int_equal(f.n_copies, 0);
+        share_and_scan(&f, 0, false);
+        assert_int_equal(f.n_outside, 0);
+}
+
+/* ---- forks meanwhile ---- */
+
+static _Atomic bool is_over;
+
+static void *share_for_ever(void *arg)
+{
+        keepmum_secret s = *(keepmum_secret *)arg, got;
+        int fd;
+
+        while (!atomic_load(&is_over)) {
+                expect_int(keepmum_share_fd(s, &fd), 0);
+                expect_int(keepmum_receive_fd(&got, fd, 0), 0);
+                keepmum_destroy(&got);
+        }
+        return NULL;
+}
+
+static void expect_no_shared_memory(void *arg)
+{
+        struct view v = view_of_self();
+
+        (void)arg;
+        for (size_t i = 0; i < v.n; i++)
+                expect(v.all[i].perms[3] != 's');
+        view_free(&v);
+}
+
+static void share_amid_forks(void *arg)
+{
+        pthread_t thread;
+        keepmum_secret s;
+
+        expect_int(make_key(&s, KEEPMUM_ACCEPT_UNLOCKED, 9), 0);
+        expect_int(pthread_create(&thread, NULL, share_for_ever, &s), 0);
+        for (int i = 0; i < 200; i++)
+                expect(forked_passes(expect_no_shared_memory, arg));
+        atomic_store(&is_over, true);
+        pthread_join(thread, NULL);
+}
+
+static void no_child_has_the_couriers_pages(void **state)
+{
+        (void)state;
+        if (!IS_SANITIZED) /* shared mappings of its own */
+                assert_true(forked_passes(share_amid_forks, NULL));
+}
+
+/* ---- the end of all secrets meanwhile ---- */
+
+struct wiping {
+        unsigned flags, round;
+};
+
+/* Every courier that was given out has the whole key, never noise; then all is refused. */
+static void *share_until_wiped(void *arg)
+{
+        keepmum_secret s = *(keepmum_secret *)arg, got = {0};
+        unsigned char key[KEY_BYTES], in_courier[KEY_BYTES];
+        int fd, err = 0;
+
+        write_key(key, 9);
+        while (err == 0) {
+                fd = -5;
+                if ((err = keepmum_share_fd(s, &fd)) != 0) {
+                        expect_int(err, KEEPMUM_EWIPED);
+                        expect_int(fd, -5);
+                        break;
+                }
+                courier_look(in_courier, fd, KEY_BYTES, sizeof(struct courier_header));
+                expect(memcmp(in_courier, key, KEY_BYTES) == 0);
+                if ((err = keepmum_receive_fd(&got, fd, 0)) != 0) {
+                        expect_int(err, KEEPMUM_EWIPED);
+                        expect(got.bits == 0);
+                        courier_look(in_courier, fd, KEY_BYTES, sizeof(struct courier_header));
+                        expect(memcmp(in_courier, key, KEY_BYTES) == 0 || courier_is_used_up(fd));
+                        close(fd);
+                } else {
+                        keepmum_destroy(&got);
+                }
+        }
+        return NULL;
+}
+
+static void wipe_amid_sharing(void *arg)
+{
+        const struct wiping *w = arg;
+        size_t descriptors = count_descriptors();
+        pthread_t threads[2];
+        keepmum_secret s;
+        int fd = -5;
+
+        expect_int(make_key(&s, w->flags, 9), 0);
+        for (size_t i = 0; i < n_of(threads); i++)
+                expect_int(pthread_create(&threads[i], NULL, share_until_wiped, &s), 0);
+        usleep(1000 + w->round % 40 * 37);
+        keepmum_wipe_all();
+        for (size_t i = 0; i < n_of(threads); i++)
+                pthread_join(threads[i], NULL);
+        expect_int(keepmum_share_fd(s, &fd), KEEPMUM_EWIPED);
+        expect_int(count_descriptors(), descriptors);
+}
+
+static void after_wipe_all_nothing_is_under_way(void **state)
+{
+        struct wiping w = {0, 0};
+
+        (void)state;
+        for (; w.round < (IS_SECOND_RUN ? 30 : 120); w.round++) {
+                w.flags = w.round % 2 == 0 || !has_hidden ? PLAIN : 0;
+                assert_true(forked_passes(wipe_amid_sharing, &w));
+        }
+}
+
+static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_copy_is_left_on_either_side),
+        cmocka_unit_test(no_child_has_the_couriers_pages),
+        cmocka_unit_test(after_wipe_all_nothing_is_under_way),
+};
+
+int main(void)
+{
+        return cmocka_run_group_tests(tests, find_out, NULL) != 0 ? 1 : 0;
+}
