@@ -14,13 +14,16 @@ static operation *const operations[] = {
         op_scribble, op_null, op_count,     op_budget,     op_fill_random, op_destroy_elsewhere, op_close_elsewhere,
 };
 
-enum { OLDER = 230 }; /* from here on the byte chooses one of the operations that came later */
+enum { LATER = 230, LAST = 246 }; /* from here on the byte chooses one of the operations that came later */
 
 static operation *const later_operations[] = {op_seal_all, op_clone};
+static operation *const last_operations[] = {op_share, op_forged};
 
 static operation *choose(uint8_t byte)
 {
-        if (byte >= OLDER)
+        if (byte >= LAST)
+                return last_operations[byte % (sizeof last_operations / sizeof *last_operations)];
+        if (byte >= LATER)
                 return later_operations[byte % (sizeof later_operations / sizeof *later_operations)];
         return operations[byte % (sizeof operations / sizeof *operations)];
 }

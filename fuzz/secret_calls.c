@@ -255,5 +255,7 @@ void op_null(struct input *in, struct model *m)
         expect(keepmum_equal(m->handle, m->handle, NULL) == KEEPMUM_EINVAL);
         expect(keepmum_read_fd(NULL, -1, 1, 0) == KEEPMUM_EINVAL);
         expect(keepmum_clone(NULL, m->handle) == KEEPMUM_EINVAL);
+        expect(keepmum_share_fd(m->handle, NULL) == KEEPMUM_EINVAL);
+        expect(keepmum_receive_fd(NULL, -1, 0) == KEEPMUM_EINVAL);
         expect(keepmum_stats(NULL, 0) == KEEPMUM_EINVAL);
 }

@@ -46,6 +46,7 @@ void world_check_contents(struct model *m);
 typedef void operation(struct input *in, struct model *m);
 operation op_create, op_take, op_open_read, op_open_write, op_scribble, op_close, op_destroy, op_resize, op_equal,
         op_fill_random, op_look, op_verify, op_count, op_budget, op_null, op_read_fd, op_write_fd,
-        op_destroy_elsewhere, op_close_elsewhere, op_fork, op_write_beside, op_misuse, op_stale, op_seal_all, op_clone;
+        op_destroy_elsewhere, op_close_elsewhere, op_fork, op_write_beside, op_misuse, op_stale, op_seal_all, op_clone,
+        op_share, op_forged;
 
 #endif

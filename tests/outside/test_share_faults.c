@@ -63,6 +63,9 @@ int __wrap_fcntl(int fd, int command, ...)
         return fails("fcntl") ? -1 : __real_fcntl(fd, command, argument);
 }
 
+static bool watches;
+static size_t most_locked_kb; /* while a guest came in, if somebody watches */
+
 static bool clones_now;
 static pid_t born;
 static int told_to_look[2];
@@ -99,6 +102,8 @@ int __wrap_madvise(void *at, size_t n, int advice)
         }
         if (advice == MADV_DONTFORK)
                 guest = at;
+        if (watches && locked_kb() > most_locked_kb)
+                most_locked_kb = locked_kb();
         return fails("madvise") ? -1 : __real_madvise(at, n, advice);
 }
 
@@ -315,9 +320,36 @@ static void a_child_made_in_the_middle_finds_the_courier_closed(void **state)
                 assert_true(forked_passes(share_and_be_cloned, &moments[i]));
 }
 
+/* ---- the budget meanwhile ---- */
+
+static void share_in_the_budget(void *arg)
+{
+        keepmum_secret s[20], got;
+        int fd;
+
+        (void)arg;
+        expect_int(keepmum_set_lock_budget(4 * page()), 0);
+        for (unsigned i = 0; i < n_of(s); i++)
+                expect_int(make_with(&s[i], 32, 0, i), 0);
+        watches = true;
+        for (unsigned i = 0; i < n_of(s); i++) {
+                expect_int(keepmum_share_fd(s[i], &fd), 0);
+                expect_int(keepmum_receive_fd(&got, fd, 0), 0);
+                expect_int(look_for(got, i, 32, 32), 0);
+                keepmum_destroy(&got);
+        }
+        expect(most_locked_kb > 0 && most_locked_kb <= 4 * page() / 1024);
+}
+
+static void the_budget_holds_while_a_courier_is_mapped(void **state)
+{
+        (void)state;
+        assert_true(forked_passes(share_in_the_budget, NULL));
+}
+
 int main(void)
 {
-        struct CMUnitTest tests[n_of(deeds) + 1];
+        struct CMUnitTest tests[n_of(deeds) + 2];
         size_t n = 0;
         int hidden = courier_forge(true, 1);
 
@@ -326,7 +358,9 @@ int main(void)
         for (size_t i = 0; i < n_of(deeds); i++)
                 if (hidden >= 0 || !deeds[i].is_hidden)
                         tests[n++] = (struct CMUnitTest){deeds[i].name, each_call_fails_in_turn, NULL, NULL, (void *)(uintptr_t)&deeds[i]};
-        if (hidden >= 0)
+        if (hidden >= 0) {
                 tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_child_made_in_the_middle_finds_the_courier_closed);
+                tests[n++] = (struct CMUnitTest)cmocka_unit_test(the_budget_holds_while_a_courier_is_mapped);
+        }
         return _cmocka_run_group_tests("share_faults", tests, n, NULL, NULL) != 0 ? 1 : 0;
 }
