@@ -351,10 +351,11 @@ int main(void)
 {
         struct CMUnitTest tests[n_of(deeds) + 2];
         size_t n = 0;
-        int hidden = courier_forge(true, 1);
+        int hidden;
 
         if (IS_SANITIZED)
                 forked_skip_all("a sanitizer's own calls would fail");
+        hidden = courier_forge(true, 1);
         for (size_t i = 0; i < n_of(deeds); i++)
                 if (hidden >= 0 || !deeds[i].is_hidden)
                         tests[n++] = (struct CMUnitTest){deeds[i].name, each_call_fails_in_turn, NULL, NULL, (void *)(uintptr_t)&deeds[i]};

@@ -1,5 +1,5 @@
 /* What strangers send instead of a courier, and what they do to one while it is received: a named error, the descriptor left alone; never a crash,
- * never more bytes than the file has, never a second receiver. And what a spy gets of a courier under way. */
+ * never more bytes than the file has, never a second receiver. */
 #include "unit/harness.h"
 
 #include "outside/courier.h"
@@ -8,15 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 16
@@ -55,16 +53,6 @@ static int make_pipe(void)
 static int make_socket(void)
 {
         return socket(AF_UNIX, SOCK_STREAM, 0);
-}
-
-static int make_epoll(void)
-{
-        return epoll_create1(0);
-}
-
-static int make_eventfd(void)
-{
-        return eventfd(0, 0);
 }
 
 static int open_directory(void)
@@ -206,7 +194,7 @@ static const struct thing {
         int (*make)(void);
 } things[] = {
 #define THING(make) {#make, make}
-        THING(make_pipe),        THING(make_socket),      THING(make_epoll),        THING(make_eventfd),     THING(open_directory),
+        THING(make_pipe),        THING(make_socket),      THING(open_directory),
         THING(open_zero),        THING(make_disk_file),   THING(make_tmpfs_file),   THING(make_unsealed),    THING(make_shrinkable),
         THING(make_growable),    THING(make_write_sealed), THING(make_future_write_sealed), THING(make_huge), THING(make_read_only),
         THING(make_write_only),  THING(make_path),        THING(make_appending),    THING(make_empty),       THING(make_too_short),
@@ -304,7 +292,7 @@ static struct target {
         unsigned char *map; /* NULL: by calls */
 } target;
 static _Atomic unsigned round_begun, round_ended; /* the hostile thread works on the target in between */
-static _Atomic unsigned round_left;               /* and has let go of it */
+static _Atomic unsigned round_joined, round_left; /* and tells that it does, and that it has let go */
 static _Atomic bool is_over;
 
 static void do_by_mapping(unsigned i)
@@ -363,10 +351,14 @@ static void *be_hostile(void *arg)
 
         (void)arg;
         while (!atomic_load(&is_over)) {
-                if ((begun = atomic_load(&round_begun)) == seen)
+                if ((begun = atomic_load(&round_begun)) == seen) {
+                        sched_yield();
                         continue;
-                for (seen = begun; atomic_load(&round_ended) != seen; i++)
+                }
+                for (seen = begun; atomic_load(&round_ended) != seen; i++) {
+                        atomic_store(&round_joined, seen);
                         target.map != NULL ? do_by_mapping(i) : do_by_calls(i);
+                }
                 atomic_store(&round_left, seen);
         }
         return NULL;
@@ -390,12 +382,14 @@ static int receive_amid(bool is_hidden, unsigned number)
                 seal(fd, SIZE_SEALS);
         }
         atomic_store(&round_begun, number);
+        while (atomic_load(&round_joined) != number)
+                sched_yield();
         for (unsigned wait = number * 7 % 300; wait > 0; wait--)
                 atomic_load(&round_ended);
         err = keepmum_receive_fd(&s, fd, 0);
         atomic_store(&round_ended, number);
         while (atomic_load(&round_left) != number)
-                ;
+                sched_yield();
         if (err == 0) {
                 expect_int(keepmum_open_read(s, &inside, &n), 0);
                 expect_int(n, PAYLOAD);
@@ -417,10 +411,11 @@ static void receive_from_hostile(void *arg)
 {
         bool is_hidden = *(bool *)arg;
         unsigned n_received = 0, n_refused = 0;
+        time_t end = time(NULL) + 3; /* on a busy machine rounds are slow */
         pthread_t thread;
 
         expect_int(pthread_create(&thread, NULL, be_hostile, NULL), 0);
-        for (unsigned i = 1; i <= ROUNDS; i++) {
+        for (unsigned i = 1; i <= ROUNDS && (i < 100 || time(NULL) < end || n_received == 0 || n_refused == 0); i++) {
                 int err = receive_amid(is_hidden, i);
 
                 expect(err == 0 || err == KEEPMUM_ENOTCOURIER || err == KEEPMUM_ETAKEN || err == KEEPMUM_EIO);
@@ -442,61 +437,10 @@ static void a_sender_may_change_what_it_likes_meanwhile(void **state)
                 assert_true(forked_passes(receive_from_hostile, &kinds[i]));
 }
 
-/* ---- a spy ---- */
-
-/* What read(2) gets through /proc/PID/fd of a courier that another process holds; also as root. */
-static bool can_read_elsewhere(pid_t pid, int fd)
-{
-        unsigned char got[sizeof(struct courier_header) + 32];
-        char path[64];
-        int again;
-        ssize_t n;
-
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-        if ((again = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-                return false;
-        n = pread(again, got, sizeof got, 0);
-        close(again);
-        if (n != sizeof got)
-                return false;
-        for (size_t i = 0; i < 32; i++)
-                if (got[sizeof(struct courier_header) + i] != byte_of(6, i))
-                        return false;
-        return true;
-}
-
-static void a_spy_reads_no_hidden_courier(void **state)
-{
-        (void)state;
-        for (int is_hidden = 0; is_hidden <= has_hidden; is_hidden++) {
-                char buffer[16];
-                keepmum_secret s;
-                int fd, ends[2], status;
-                pid_t holder;
-
-                assert_ok(make_with(&s, 32, is_hidden ? KEEPMUM_HIDDEN : KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED, 6));
-                assert_ok(keepmum_share_fd(s, &fd));
-                assert_ok(pipe(ends));
-                if ((holder = fork()) == 0) {
-                        close(ends[1]);
-                        _exit(read(ends[0], buffer, 1) == 0 ? 0 : 1);
-                }
-                close(ends[0]);
-                assert_int_equal(can_read_elsewhere(holder, fd), !is_hidden); /* a plain one is read, as the page on threats says */
-                if (is_hidden)
-                        assert_int_equal(pread(fd, buffer, sizeof buffer, 0), -1);
-                close(ends[1]);
-                assert_int_equal(waitpid(holder, &status, 0), holder);
-                close(fd);
-                keepmum_destroy(&s);
-        }
-}
-
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_courier_is_refused),
         cmocka_unit_test(a_wrong_header_is_refused),
         cmocka_unit_test(a_sender_may_change_what_it_likes_meanwhile),
-        cmocka_unit_test(a_spy_reads_no_hidden_courier),
 };
 
 int main(void)

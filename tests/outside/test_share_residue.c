@@ -1,5 +1,6 @@
-/* What sharing and receiving leave behind: no copy of the secret in either process outside slots, in whatever kind of courier it went; nothing in
- * children that are forked meanwhile; and nothing that goes on after keepmum_wipe_all(). */
+/* What sharing and receiving leave behind: no copy of the secret in either process outside slots, in whatever kind of courier it went; nothing that
+ * a spy can read of a hidden one under way; nothing in children that are forked meanwhile; and nothing that goes on after
+ * keepmum_wipe_all(). */
 #include "unit/harness.h"
 
 #include "outside/courier.h"
@@ -178,6 +179,56 @@ static void no_copy_is_left_on_either_side(void **state)
         assert_int_equal(f.n_outside, 0);
 }
 
+/* ---- a spy ---- */
+
+/* What read(2) gets through /proc/PID/fd of a courier that another process holds; also as root. */
+static bool can_read_elsewhere(pid_t pid, int fd)
+{
+        unsigned char got[sizeof(struct courier_header) + 32];
+        char path[64];
+        int again;
+        ssize_t n;
+
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        if ((again = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+                return false;
+        n = pread(again, got, sizeof got, 0);
+        close(again);
+        if (n != sizeof got)
+                return false;
+        for (size_t i = 0; i < 32; i++)
+                if (got[sizeof(struct courier_header) + i] != byte_of(6, i))
+                        return false;
+        return true;
+}
+
+static void a_spy_reads_no_hidden_courier(void **state)
+{
+        (void)state;
+        for (int is_hidden = 0; is_hidden <= has_hidden; is_hidden++) {
+                char buffer[16];
+                keepmum_secret s;
+                int fd, ends[2], status;
+                pid_t holder;
+
+                assert_ok(make_with(&s, 32, is_hidden ? KEEPMUM_HIDDEN : KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED, 6));
+                assert_ok(keepmum_share_fd(s, &fd));
+                assert_ok(pipe(ends));
+                if ((holder = fork()) == 0) {
+                        close(ends[1]);
+                        _exit(read(ends[0], buffer, 1) == 0 ? 0 : 1);
+                }
+                close(ends[0]);
+                assert_int_equal(can_read_elsewhere(holder, fd), !is_hidden); /* a plain one is read, as the page on threats says */
+                if (is_hidden)
+                        assert_int_equal(pread(fd, buffer, sizeof buffer, 0), -1);
+                close(ends[1]);
+                assert_int_equal(waitpid(holder, &status, 0), holder);
+                close(fd);
+                keepmum_destroy(&s);
+        }
+}
+
 /* ---- forks meanwhile ---- */
 
 static _Atomic bool is_over;
@@ -298,6 +349,7 @@ static void after_wipe_all_nothing_is_under_way(void **state)
 
 static const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_copy_is_left_on_either_side),
+        cmocka_unit_test(a_spy_reads_no_hidden_courier),
         cmocka_unit_test(no_child_has_the_couriers_pages),
         cmocka_unit_test(after_wipe_all_nothing_is_under_way),
 };
