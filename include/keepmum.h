@@ -305,7 +305,8 @@ KEEPMUM_CHECKED int keepmum_write_fd(keepmum_secret s, int fd);
  *         hibernate: one that could is kept from it only where nothing else is left
  *  returns 0; KEEPMUM_EINVAL (fd NULL, or s is {0}); KEEPMUM_EBUSY while s is open for writing, or was resized meanwhile; KEEPMUM_ESTALE,
  *         _EFORKED, _EWIPED; KEEPMUM_ENOLOCK where there is but a memory file and s does not accept that; KEEPMUM_ENOHIDDEN the same for one with
- *         KEEPMUM_HIDDEN; KEEPMUM_ESYSTEM (errno says why: no descriptor left; EFBIG under a file size limit); else what keepmum_open_read() returns.
+ *         KEEPMUM_HIDDEN; KEEPMUM_ESYSTEM (errno says why: no descriptor left; EFBIG under a file size limit); KEEPMUM_EIO where there is no memory
+ *         for a memory file; else what keepmum_open_read() returns.
  *         *fd is untouched then, and there is no courier. Secret memory is locked while it is mapped here: where the limit or the budget is
  *         met, closed secrets are sealed to make room, and KEEPMUM_ELIMIT or _ENOSLOT is returned where that is not enough
  *  threads: any; keepmum_wipe_all() does not reach couriers that were given out; cost: one bracket for reading and about ten system calls;

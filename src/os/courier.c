@@ -9,6 +9,7 @@
  * is an error of a call, but SIGBUS in a mapping. */
 #include "os/courier.h"
 
+#include "os/cancel.h"
 #include "os/process.h"
 #include "os/secretmem.h"
 
@@ -109,6 +110,8 @@ int courier_take(int fd)
 
 int courier_read(int fd, void *bytes, size_t n_bytes, size_t at)
 {
+        UNCANCELLED;
+
         for (size_t done = 0; done < n_bytes;) {
                 ssize_t n = pread(fd, (char *)bytes + done, n_bytes - done, (off_t)(at + done));
 
@@ -122,6 +125,8 @@ int courier_read(int fd, void *bytes, size_t n_bytes, size_t at)
 
 int courier_write(int fd, const void *bytes, size_t n_bytes, size_t at)
 {
+        UNCANCELLED;
+
         for (size_t done = 0; done < n_bytes;) {
                 ssize_t n = pwrite(fd, (const char *)bytes + done, n_bytes - done, (off_t)(at + done));
 
@@ -136,6 +141,7 @@ int courier_write(int fd, const void *bytes, size_t n_bytes, size_t at)
 /* What cannot be overwritten (its other holders can set O_APPEND at any time) is given up, and reads as zeroes. */
 int courier_wipe(int fd, size_t n_bytes, size_t at)
 {
+        UNCANCELLED;
         static const char zeroes[4096];
         int err = 0;
 

@@ -276,6 +276,49 @@ static void no_child_has_the_couriers_pages(void **state)
                 assert_true(forked_passes(share_amid_forks, NULL));
 }
 
+/* ---- a cancelled thread ---- */
+
+struct errand {
+        keepmum_secret s, got;
+        int shared, received, kept;
+};
+
+/* From the first line on any cancellation point ends it. */
+static void *share_while_cancelled(void *arg)
+{
+        struct errand *e = arg;
+        int fd = -1;
+
+        pthread_cancel(pthread_self());
+        e->shared = keepmum_share_fd(e->s, &fd);
+        e->kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        e->received = keepmum_receive_fd(&e->got, fd, 0);
+        pthread_testcancel();
+        return NULL;
+}
+
+static void a_cancelled_thread_leaves_nothing_half_done(void **state)
+{
+        (void)state;
+        for (int is_hidden = 0; is_hidden <= has_hidden; is_hidden++) {
+                struct errand e = {.shared = 1, .received = 1};
+                pthread_t thread;
+                void *result;
+
+                assert_ok(make_with(&e.s, 100, is_hidden ? KEEPMUM_HIDDEN : PLAIN, 3));
+                assert_ok(pthread_create(&thread, NULL, share_while_cancelled, &e));
+                assert_ok(pthread_join(thread, &result));
+                assert_ptr_equal(result, PTHREAD_CANCELED);
+                assert_int_equal(e.shared, 0);
+                assert_int_equal(e.received, 0);
+                assert_ok(look_for(e.got, 3, 100, 100));
+                assert_true(courier_is_used_up(e.kept));
+                close(e.kept);
+                keepmum_destroy(&e.got);
+                keepmum_destroy(&e.s);
+        }
+}
+
 /* ---- the end of all secrets meanwhile ---- */
 
 struct wiping {
@@ -351,6 +394,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_copy_is_left_on_either_side),
         cmocka_unit_test(a_spy_reads_no_hidden_courier),
         cmocka_unit_test(no_child_has_the_couriers_pages),
+        cmocka_unit_test(a_cancelled_thread_leaves_nothing_half_done),
         cmocka_unit_test(after_wipe_all_nothing_is_under_way),
 };
 
