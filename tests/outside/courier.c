@@ -4,6 +4,7 @@
 #include "outside/forked.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -73,50 +74,44 @@ bool courier_is_hidden(int fd)
         return system.f_type == SECRETMEM_MAGIC;
 }
 
-static unsigned char *map_all(int fd, size_t *n_bytes)
+/* A part of its file, copied one way or the other: no more pages are mapped than it takes, since they count as locked. */
+static void copy_part(int fd, void *out, const void *in, size_t n_bytes, size_t at)
 {
-        struct stat file;
-        void *p;
+        size_t page = (size_t)sysconf(_SC_PAGESIZE), first = at / page * page;
+        unsigned char *p = mmap(NULL, at + n_bytes - first, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)first);
 
-        expect(fstat(fd, &file) == 0);
-        *n_bytes = (size_t)file.st_size;
-        p = mmap(NULL, *n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         expect(p != MAP_FAILED);
-        return p;
+        if (in != NULL)
+                memcpy(p + (at - first), in, n_bytes);
+        else
+                memcpy(out, p + (at - first), n_bytes);
+        munmap(p, at + n_bytes - first);
 }
 
 void courier_look(void *bytes, int fd, size_t n_bytes, size_t at)
 {
-        size_t n_all;
-        unsigned char *p = map_all(fd, &n_all);
-
-        expect(at + n_bytes <= n_all);
-        memcpy(bytes, p + at, n_bytes);
-        munmap(p, n_all);
+        copy_part(fd, bytes, NULL, n_bytes, at);
 }
 
 void courier_change(int fd, const void *bytes, size_t n_bytes, size_t at)
 {
-        size_t n_all;
-        unsigned char *p = map_all(fd, &n_all);
-
-        expect(at + n_bytes <= n_all);
-        memcpy(p + at, bytes, n_bytes);
-        munmap(p, n_all);
+        copy_part(fd, NULL, bytes, n_bytes, at);
 }
 
 bool courier_is_used_up(int fd)
 {
         struct courier_header h;
-        size_t n_all;
-        unsigned char *p, any = 0;
-        bool is_taken;
+        struct stat file;
+        unsigned char *bytes, any = 0;
+        size_t n;
 
         courier_look(&h, fd, sizeof h, 0);
-        is_taken = courier_is_hidden(fd) ? h.state == COURIER_TAKEN : (fcntl(fd, F_GET_SEALS) & F_SEAL_SEAL) != 0;
-        p = map_all(fd, &n_all);
-        for (size_t i = sizeof h; i < n_all; i++)
-                any |= p[i];
-        munmap(p, n_all);
-        return is_taken && any == 0;
+        expect(fstat(fd, &file) == 0 && file.st_size > (off_t)sizeof h);
+        n = (size_t)file.st_size - sizeof h;
+        expect((bytes = malloc(n)) != NULL);
+        courier_look(bytes, fd, n, sizeof h);
+        for (size_t i = 0; i < n; i++)
+                any |= bytes[i];
+        free(bytes);
+        return any == 0 && (courier_is_hidden(fd) ? h.state == COURIER_TAKEN : (fcntl(fd, F_GET_SEALS) & F_SEAL_SEAL) != 0);
 }

@@ -125,6 +125,8 @@ static void what_is_shared_arrives(void **state)
                 struct parcel as_it_comes = {.n_bytes = sizes[i], .given_flags = KEEPMUM_ACCEPT_UNLOCKED},
                               plain = {.n_bytes = sizes[i], .given_flags = PLAIN};
 
+                if (sizes[i] > 1 << 20 && geteuid() != 0)
+                        continue; /* more than may be locked */
                 assert_true(forked_passes(send_one, &as_it_comes));
                 assert_true(forked_passes(send_one, &plain));
         }
