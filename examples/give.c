@@ -2,7 +2,12 @@
  *
  *      give SOCKET UID <secret        and, as user UID:  take SOCKET UID-OF-GIVE >where-it-is-needed
  *
- * Who is at the other end is asked of the kernel (SO_PEERCRED): whoever is another user is turned away, and the wait goes on. */
+ * Who is at the other end is asked of the kernel (SO_PEERCRED): whoever is another user is turned away, and the wait goes on.
+ *
+ * NOT protected: where the secret came from, and what that user does with it.
+ *
+ *      cc give.c $(pkg-config --cflags --libs keepmum) */
+#define _GNU_SOURCE 1
 #include "descriptor.h"
 
 #include <keepmum.h>

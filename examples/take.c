@@ -3,7 +3,12 @@
  *      take SOCKET UID >where-it-is-needed        UID: the user whom the secret may come from
  *
  * What is received is a secret of this process's own, locked and guarded. Who sent it is asked of the kernel (SO_PEERCRED) first: a courier from
- * somebody else would be a secret that somebody else knows. */
+ * somebody else would be a secret that somebody else knows.
+ *
+ * NOT protected: what is written to standard output.
+ *
+ *      cc take.c $(pkg-config --cflags --libs keepmum) */
+#define _GNU_SOURCE 1
 #include "descriptor.h"
 
 #include <keepmum.h>

@@ -4,7 +4,10 @@
  * forked first, and each key goes to its worker as a courier descriptor over the worker's own socket. What the others have is looked at from
  * both sides: the workers try the daemon's handles, and the daemon tries every worker's signature with every key.
  *
- *      worker_keys        (needs libkeepmum, libsodium) */
+ * NOT protected: what goes through the courier on a machine without memfd_secret() can reach swap, since these keys accept that.
+ *
+ *      cc worker_keys.c $(pkg-config --cflags --libs keepmum) -lsodium */
+#define _GNU_SOURCE 1
 #include "descriptor.h"
 
 #include <keepmum.h>
