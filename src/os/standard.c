@@ -10,6 +10,7 @@
 #include <keepmum.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 bool standard_fill(void)
@@ -27,6 +28,16 @@ bool standard_fill(void)
 bool standard_is_terminal(int fd)
 {
         return isatty(fd) == 1;
+}
+
+int standard_columns(int fd)
+{
+        int kept = errno;
+        struct winsize size = {0};
+        bool is_known = ioctl(fd, TIOCGWINSZ, &size) == 0;
+
+        errno = kept;
+        return is_known ? size.ws_col : 0;
 }
 
 bool standard_can_write(int fd)

@@ -9,6 +9,8 @@
 bool standard_fill(void);
 
 bool standard_is_terminal(int fd);
+/* Columns of the terminal behind a descriptor; 0 where that is not known. */
+int standard_columns(int fd);
 /* Whether a descriptor is one to write to. */
 bool standard_can_write(int fd);
 /* The controlling terminal, for asking and answering; to be closed. 0 or KEEPMUM_ENOTTY. */

@@ -3,7 +3,9 @@
  *
  * Of itself it also tells what protections this system gives: it makes one secret, opens it, and has
  * keepmum_verify() read back from the kernel what holds. The fields of the JSON object are frozen. */
+#include "os/tasks.h"
 #include "secretctl/commands.h"
+#include "secretctl/drawing.h"
 #include "secretctl/exit_code.h"
 #include "secretctl/layout.h"
 #include "secretctl/output.h"
@@ -82,11 +84,9 @@ static void draw_sums(const char *name, const struct layout_sums *sums)
         output_format("\n");
 }
 
-static void draw_layout(const struct layout *l)
+static void draw_table(const struct layout *l)
 {
-        output_text(l->program);
-        output_format("%s\n%-32s %8s %8s %8s %8s %8s  flags  name\n", l->program[0] != '\0' ? "" : "(no program file)",
-                      "kB", "size", "resident", "locked", "to swap", "to core");
+        output_format("%-32s %8s %8s %8s %8s %8s  flags  name\n", "kB", "size", "resident", "locked", "to swap", "to core");
         for (int group = 0; group < LAYOUT_GROUPS; group++) {
                 draw_sums(group_names[group], &l->of_group[group]);
                 for (size_t i = 0; i < l->n_mappings; i++)
@@ -97,6 +97,16 @@ static void draw_layout(const struct layout *l)
         output_format("%" PRIu64 " kB secret memory; at most %" PRIu64 " kB could reach swap, ", l->total.secret_kb,
                       l->total.could_swap_kb);
         output_format("%" PRIu64 " kB a core file\n", l->total.could_dump_kb);
+}
+
+static bool draw_layout(const struct layout *l)
+{
+        output_text(l->program);
+        output_format("%s\n\n", l->program[0] != '\0' ? "" : "(no program file)");
+        if (!drawing_show(l))
+                return false;
+        draw_table(l);
+        return true;
 }
 
 static void draw_promises(unsigned held)
@@ -152,6 +162,8 @@ static void json_mapping(const struct layout_mapping *m)
         json_flag("secret_memory", m->is_secret_memory);
         json_number("could_swap_kb", m->could_swap_kb);
         json_number("could_dump_kb", m->could_dump_kb);
+        if (m->thread != 0)
+                json_number("thread", (uint64_t)m->thread);
         output_format("}");
 }
 
@@ -185,12 +197,20 @@ static void json_promises(unsigned held)
 
 /* ---- the command ---- */
 
-/* pid 0: this one. */
-static int inspect_process(const struct request *r, int pid)
+/* Kernel threads never have memory, and of a process that has ended nothing is left but its exit status. */
+static int say_no_memory(const struct request *r, const struct layout *l, int pid)
 {
-        struct layout l;
-        int err = layout_read(&l, pid);
+        if (was_given(r, OPTION_JSON))
+                json_layout(l);
+        else
+                output_format("process %d has no memory: %s\n", pid,
+                              tasks_state(pid) == 'Z' ? "it has ended, and its parent has not asked how yet (zombie)" :
+                                                        "it is a thread of the kernel, or has just ended");
+        return EXIT_OK;
+}
 
+static int say_not_inspected(int err, int pid)
+{
         if (err == KEEPMUM_ENOTFOUND) {
                 report("there is no process %d", pid);
                 return EXIT_NOT_FOUND;
@@ -201,14 +221,29 @@ static int inspect_process(const struct request *r, int pid)
                             "ask as root");
                 return EXIT_DENIED;
         }
+        return report_error(err, "cannot inspect the process");
+}
+
+/* pid 0: this one. */
+static int inspect_process(const struct request *r, int pid)
+{
+        struct layout l;
+        int status = EXIT_OK, err = layout_read(&l, pid);
+
+        if (err == KEEPMUM_ENOTFOUND && pid != 0 && tasks_state(pid) != '\0')
+                err = 0; /* it is there, and has no mappings */
         if (err != 0)
-                return report_error(err, "cannot inspect the process");
-        if (was_given(r, OPTION_JSON))
+                return say_not_inspected(err, pid);
+        if (l.n_mappings > 0)
+                layout_find_stacks(&l, pid);
+        if (l.n_mappings == 0)
+                status = say_no_memory(r, &l, pid);
+        else if (was_given(r, OPTION_JSON))
                 json_layout(&l);
-        else
-                draw_layout(&l);
+        else if (!draw_layout(&l))
+                status = report_error(KEEPMUM_ENOMEM, "cannot draw the process");
         layout_free(&l);
-        return EXIT_OK;
+        return status;
 }
 
 static int inspect_self(const struct request *r)

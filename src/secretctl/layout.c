@@ -9,6 +9,7 @@
 #include "secretctl/layout.h"
 
 #include "os/path.h"
+#include "os/tasks.h"
 
 #include <keepmum.h>
 #include <keepmum_heap.h>
@@ -64,7 +65,7 @@ static void weigh(struct layout_mapping *m)
         m->could_dump_kb = is_dumped ? unsaved_kb : 0;
 }
 
-static void add_up(struct layout_sums *sums, const struct layout_mapping *m)
+void layout_add(struct layout_sums *sums, const struct layout_mapping *m)
 {
         sums->size_kb += m->size_kb;
         sums->rss_kb += m->is.rss_kb;
@@ -72,6 +73,16 @@ static void add_up(struct layout_sums *sums, const struct layout_mapping *m)
         sums->secret_kb += m->is_secret_memory ? m->size_kb : 0;
         sums->could_swap_kb += m->could_swap_kb;
         sums->could_dump_kb += m->could_dump_kb;
+}
+
+void layout_join(struct layout_sums *sums, const struct layout_sums *more)
+{
+        sums->size_kb += more->size_kb;
+        sums->rss_kb += more->rss_kb;
+        sums->locked_kb += more->locked_kb;
+        sums->secret_kb += more->secret_kb;
+        sums->could_swap_kb += more->could_swap_kb;
+        sums->could_dump_kb += more->could_dump_kb;
 }
 
 static bool take_mapping(void *context, const struct mapping *mapping)
@@ -90,8 +101,8 @@ static bool take_mapping(void *context, const struct mapping *mapping)
         *m = (struct layout_mapping){.is = *mapping, .group = group_of(l, mapping)};
         m->is_secret_memory = strstr(mapping->name, "secretmem") != NULL;
         weigh(m);
-        add_up(&l->of_group[m->group], m);
-        add_up(&l->total, m);
+        layout_add(&l->of_group[m->group], m);
+        layout_add(&l->total, m);
         l->n_mappings++;
         return true;
 }
@@ -112,6 +123,28 @@ int layout_read(struct layout *l, int pid)
         if (err != 0)
                 layout_free(l);
         return err;
+}
+
+static void take_stack(void *context, int thread, uint64_t stack_pointer)
+{
+        struct layout *l = context;
+        size_t low = 0, high = l->n_mappings;
+
+        while (low < high) { /* the first mapping that ends behind it */
+                size_t middle = (low + high) / 2;
+
+                if (l->mappings[middle].is.end <= stack_pointer)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (low < l->n_mappings && l->mappings[low].is.start <= stack_pointer)
+                l->mappings[low].thread = thread;
+}
+
+void layout_find_stacks(struct layout *l, int pid)
+{
+        tasks_read(pid, take_stack, l);
 }
 
 void layout_free(struct layout *l)

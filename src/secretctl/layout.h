@@ -14,6 +14,7 @@ struct layout_mapping {
         struct mapping is;
         enum layout_group group;
         bool is_secret_memory;
+        int thread; /* of which the kernel told that its stack pointer is in here; 0: of none */
         uint64_t size_kb, could_swap_kb, could_dump_kb; /* at most, by what smaps tells */
 };
 
@@ -33,5 +34,11 @@ struct layout {
  * KEEPMUM_ENOMEM, KEEPMUM_ESYSTEM with errno. */
 int layout_read(struct layout *l, int pid);
 void layout_free(struct layout *l);
+
+/* Finds out which mappings are stacks of threads, as far as the kernel tells. */
+void layout_find_stacks(struct layout *l, int pid);
+
+void layout_add(struct layout_sums *sums, const struct layout_mapping *m);
+void layout_join(struct layout_sums *sums, const struct layout_sums *more);
 
 #endif

@@ -122,6 +122,23 @@ void output_style(enum output_style style)
                 put(codes[style], strlen(codes[style]));
 }
 
+int output_columns(void)
+{
+        return is_for_a_person() ? standard_columns(STANDARD_OUTPUT) : 0;
+}
+
+/* As setlocale(3) would choose, without its tables. */
+bool output_has_line_characters(void)
+{
+        static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+        const char *locale = NULL;
+
+        for (size_t i = 0; i < sizeof names / sizeof names[0] && (locale == NULL || locale[0] == '\0'); i++)
+                locale = getenv(names[i]);
+        return is_for_a_person() && locale != NULL &&
+               (strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL);
+}
+
 int output_begin(void)
 {
         if (standard_can_write(STANDARD_OUTPUT))

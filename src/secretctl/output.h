@@ -24,6 +24,11 @@ enum output_style { OUTPUT_PLAIN, OUTPUT_HEADING, OUTPUT_GOOD, OUTPUT_BAD };
 /* The style of what follows; on a terminal only, and not where NO_COLOR is set. */
 void output_style(enum output_style style);
 
+/* Columns of the terminal; 0 where there is none, or it does not tell. */
+int output_columns(void);
+/* Whether lines can be drawn with the characters made for it: on a terminal of a UTF-8 locale. */
+bool output_has_line_characters(void);
+
 /* Writes what is left and closes. Returns the exit code, having said why. */
 int output_end(void);
 
