@@ -3,7 +3,7 @@
 _secretctl()
 {
         local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command='' i
-        local commands='add get list show rename remove generate inspect help'
+        local commands='add get list show rename remove generate inspect audit help'
         local unlocking='--vault --key-file --passphrase-fd --askpass --accept-rollback --help'
         local shape='--characters --no-symbols'
         local options=''
@@ -19,13 +19,13 @@ _secretctl()
                 mapfile -t COMPREPLY < <(compgen -c -- "$word")
                 return
                 ;;
-        --passphrase-fd | --secret-fd | --length | --characters | --user | --url | --tags)
+        --passphrase-fd | --secret-fd | --canary-fd | --length | --characters | --user | --url | --tags)
                 return
                 ;;
         esac
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                --vault | --key-file | --askpass | --passphrase-fd | --secret-fd | --length | --characters | --user | --url | --tags) ((i++)) ;;
+                --vault | --key-file | --askpass | --passphrase-fd | --secret-fd | --canary-fd | --length | --characters | --user | --url | --tags) ((i++)) ;;
                 -*) ;;
                 *) command=${COMP_WORDS[i]} && break ;;
                 esac
@@ -40,6 +40,14 @@ _secretctl()
         inspect)
                 options='--json --help'
                 [[ $word == -* ]] || options=$(cd /proc && echo [0-9]*)
+                ;;
+        audit)
+                options='--canary-fd --json --help'
+                if [[ $word != -* ]]; then
+                        compopt -o filenames 2>/dev/null
+                        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$word"; compgen -f -- "$word")
+                        return
+                fi
                 ;;
         help) options="$commands exit-codes" ;;
         esac

@@ -214,12 +214,15 @@ static bool reaches_out(const char *path)
 
 static bool is_harmless(const struct request *r)
 {
-        if (was_given(r, OPTION_ASKPASS) || r->number[OPTION_PASSPHRASE_FD] > 2 || r->number[OPTION_SECRET_FD] > 2)
+        if (was_given(r, OPTION_ASKPASS) || r->number[OPTION_PASSPHRASE_FD] > 2 || r->number[OPTION_SECRET_FD] > 2 ||
+            r->number[OPTION_CANARY_FD] > 2)
                 return false;
         if (reaches_out(r->text[OPTION_VAULT]) || reaches_out(r->text[OPTION_KEY_FILE]))
                 return false;
         if (r->command != NULL && strcmp(r->command, "inspect") == 0)
                 return r->n_operands == 0 && n_inspected++ % 16 == 0;
+        if (r->command != NULL && strcmp(r->command, "audit") == 0)
+                return r->n_operands != 1 || (!reaches_out(r->operand[0]) && strspn(r->operand[0], "0123456789") == 0);
         return true;
 }
 
@@ -334,7 +337,7 @@ static void do_line(struct line *l)
         if (status != EXIT_OK || is_harmless(&r)) {
                 int main_status = run_main(l);
 
-                expect(main_status >= EXIT_OK && main_status <= EXIT_ROLLED_BACK);
+                expect(main_status >= EXIT_OK && main_status <= EXIT_FOUND);
                 expect(status == EXIT_OK || main_status == status);
                 expect(live_secrets() == 0);
                 if (main_status == EXIT_OK && is_adding(&r))

@@ -32,6 +32,7 @@ const struct option options[OPTIONS] = {
         [OPTION_LENGTH] = {"length", TAKES_NUMBER, "N", 1, 4096, 20, "this many characters (20)"},
         [OPTION_CHARACTERS] = {"characters", TAKES_TEXT, "SET", 0, 0, 0, "of these characters"},
         [OPTION_NO_SYMBOLS] = {"no-symbols", TAKES_NOTHING, "", 0, 0, 0, "of letters and digits only"},
+        [OPTION_CANARY_FD] = {"canary-fd", TAKES_NUMBER, "N", 0, INT_MAX, -1, "read the canary from descriptor N"},
         [OPTION_JSON] = {"json", TAKES_NOTHING, "", 0, 0, 0, "write JSON"},
         [OPTION_YES] = {"yes", TAKES_NOTHING, "", 0, 0, 0, "do not ask"},
         [OPTION_HELP] = {"help", TAKES_NOTHING, "", 0, 0, 0, "explain, and do nothing"},

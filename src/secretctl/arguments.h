@@ -18,6 +18,7 @@ enum option_id {
         OPTION_LENGTH,
         OPTION_CHARACTERS,
         OPTION_NO_SYMBOLS,
+        OPTION_CANARY_FD,
         OPTION_JSON,
         OPTION_YES,
         OPTION_HELP,

@@ -23,6 +23,8 @@ const struct command commands[] = {
          "write a random password to standard output"},
         {"inspect", command_inspect, "[PID]", 0, 1, OPTION_BIT(OPTION_JSON), true,
          "draw the memory of a process: what is locked, and what could leak"},
+        {"audit", command_audit, "PID|CORE", 1, 1, OPTION_BIT(OPTION_CANARY_FD) | OPTION_BIT(OPTION_JSON), true,
+         "count copies of a canary in a process or a core file"},
         {"help", command_help, "[COMMAND | exit-codes]", 0, 1, 0, true,
          "explain the commands, one command, or the exit codes"},
 };

@@ -31,6 +31,7 @@ int command_rename(const struct request *r);
 int command_remove(const struct request *r);
 int command_generate(const struct request *r);
 int command_inspect(const struct request *r);
+int command_audit(const struct request *r);
 int command_help(const struct request *r);
 
 /* What --help says: of all commands, or of one. */

@@ -17,7 +17,8 @@
         X(10, EXIT_BUSY, "busy")                         \
         X(11, EXIT_NO_SPACE, "no space is left")         \
         X(12, EXIT_NOT_PROTECTED, "a protection could not be had") \
-        X(13, EXIT_ROLLED_BACK, "rolled back")
+        X(13, EXIT_ROLLED_BACK, "rolled back")           \
+        X(14, EXIT_FOUND, "copies were found")
 
 enum exit_code {
 #define EXIT_CODE_VALUE(value, name, meaning) name = value,

@@ -321,7 +321,7 @@ static void what_is_typed_is_not_left(void **state)
 
 /* Looks at all that can have changed, before each system call; and at everything at the end. */
 static void watch(const struct way *way, const struct needle *sought, size_t n_sought, const char *input,
-                  const char *const words[])
+                  const char *const words[], int expected)
 {
         struct findings f = {0};
         struct one o;
@@ -344,14 +344,14 @@ static void watch(const struct way *way, const struct needle *sought, size_t n_s
         if (way->forbids_hidden)
                 assert_true(f.of[FORM_WHOLE] > 0 && f.hidden_bytes == 0);
         assert_int_equal(count_left(&o, sought, n_sought), 0);
-        assert_true(leaves_nothing(&o, 0, words[0]));
+        assert_true(leaves_nothing(&o, expected, words[0]));
 }
 
 static void at_each_call_copies_stand_only_in_locked_pages_of_no_core(void **state)
 {
         write_inputs();
-        watch(way_of(state), needles, NEEDLES_OF_KEY_FILE, "s", (const char *const[]){"add", TOOL_KEY, NAME, NULL});
-        watch(way_of(state), needles, NEEDLES_OF_KEY_FILE, NULL, (const char *const[]){"get", TOOL_KEY, NAME, NULL});
+        watch(way_of(state), needles, NEEDLES_OF_KEY_FILE, "s", (const char *const[]){"add", TOOL_KEY, NAME, NULL}, 0);
+        watch(way_of(state), needles, NEEDLES_OF_KEY_FILE, NULL, (const char *const[]){"get", TOOL_KEY, NAME, NULL}, 0);
 }
 
 static void neither_do_the_keys_of_the_vault_stand_elsewhere(void **state)
@@ -361,8 +361,18 @@ static void neither_do_the_keys_of_the_vault_stand_elsewhere(void **state)
         write_inputs();
         assert_int_equal(tool_add(NAME, SECRET), 0);
         assert_true(known_keys(keys, VAULT, "key"));
-        watch(way_of(state), keys, KNOWN_KEYS, NULL, (const char *const[]){"get", TOOL_KEY, NAME, NULL});
-        watch(way_of(state), keys, KNOWN_KEYS, "s", (const char *const[]){"add", TOOL_KEY, "other", NULL});
+        watch(way_of(state), keys, KNOWN_KEYS, NULL, (const char *const[]){"get", TOOL_KEY, NAME, NULL}, 0);
+        watch(way_of(state), keys, KNOWN_KEYS, "s", (const char *const[]){"add", TOOL_KEY, "other", NULL}, 0);
+}
+
+/* An audit of this program, which holds the canary: the tool has it in all forms, and reads pages that hold it. */
+static void an_audit_holds_the_canary_in_locked_pages_only(void **state)
+{
+        char number[16];
+
+        write_inputs();
+        snprintf(number, sizeof number, "%d", (int)getpid());
+        watch(way_of(state), needles, 1, "s", (const char *const[]){"audit", "--canary-fd=0", number, NULL}, 14);
 }
 
 #define BOTH(test)                                                            \
@@ -381,6 +391,7 @@ static const struct CMUnitTest tests[] = {
         BOTH(what_is_typed_is_not_left),
         BOTH(at_each_call_copies_stand_only_in_locked_pages_of_no_core),
         BOTH(neither_do_the_keys_of_the_vault_stand_elsewhere),
+        BOTH(an_audit_holds_the_canary_in_locked_pages_only),
 };
 
 int main(void)
