@@ -255,13 +255,24 @@ static void a_threads_stack_is_told_where_the_kernel_tells_it(void **state)
         pclose(f);
         assert_true(thread > 0 && thread != pid);
         snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, thread);
-        struct run r = inspect(pid, NULL);
+        struct run r = inspect(pid, NULL), json = inspect(pid, "--json");
         bool is_told = access(path, R_OK) == 0 && geteuid() == 0;
         end_child(pid);
         snprintf(line, sizeof line, "| stack of thread %d ", thread);
         if (is_told)
                 assert_non_null(strstr(r.out, line));
+        snprintf(line, sizeof line, "\"thread\": %d}", thread);
+        const char *at = strstr(json.out, line);
+        if (is_told) { /* nameless, and above a guard */
+                assert_non_null(at);
+                while (strncmp(at, "{\"group\"", 8) != 0)
+                        at--;
+                static const char nameless[] = "\"permissions\": \"rw-p\", \"name\": \"\",";
+
+                assert_int_equal(strncmp(strstr(at, "\"permissions\": "), nameless, sizeof nameless - 1), 0);
+        }
         run_free(&r);
+        run_free(&json);
 }
 
 /* All boundaries that the kernel shows of a process, sorted as they come. */
