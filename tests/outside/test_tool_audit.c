@@ -253,7 +253,7 @@ static void a_process_that_ends_meanwhile_is_told(void **state)
 
 static void as_another_user_it_is_denied(void **state)
 {
-        pid_t pid = target_start("forms");
+        pid_t pid = target_start("nothing");
         char line[4300];
 
         (void)state;
@@ -327,11 +327,20 @@ static const struct CMUnitTest tests[] = {
         TOOL_TEST(a_canary_must_be_one),
 };
 
+/* A sanitizer's process has terabytes of its own, some of it where the target wants its places. */
+static const struct CMUnitTest sanitized_tests[] = {
+        TOOL_TEST(a_process_that_is_not_there_is_not_found),
+        TOOL_TEST(as_another_user_it_is_denied),
+        TOOL_TEST(a_canary_must_be_one),
+};
+
 int main(int n_words, char **words)
 {
         if (n_words == 2)
                 target_main(words);
         tool_path();
         alarm(300); /* nothing here may hang a build */
+        if (!sandbox_is_meaningful())
+                return cmocka_run_group_tests(sanitized_tests, NULL, NULL) != 0 ? 1 : 0;
         return cmocka_run_group_tests(tests, NULL, NULL) != 0 ? 1 : 0;
 }

@@ -2,6 +2,7 @@
 #include "cmocka_main.h"
 #include "json.h"
 #include "outside/audit_run.h"
+#include "outside/sandbox.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -42,9 +43,10 @@ static void of_a_core_file_the_same_is_counted(void **state)
         char name[256];
 
         (void)state;
-        make_real_core(name);
-        if (name[0] == '\0') {
-                print_message("the machine sends core files elsewhere\n");
+        if (sandbox_is_meaningful()) /* a sanitizer's process has its own memory where the target wants its places */
+                make_real_core(name);
+        if (!sandbox_is_meaningful() || name[0] == '\0') {
+                print_message("a sanitizer, or a machine that sends core files elsewhere\n");
                 return;
         }
         struct run r = audit_subject(name, "--json");
