@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <keepmum.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,4 +64,31 @@ uint64_t reader_next_data(int fd, uint64_t at, uint64_t end)
         if (data < 0)
                 return is_hole_to_end ? end : at; /* a file system that cannot tell has no holes */
         return (uint64_t)data < end ? (uint64_t)data : end;
+}
+
+/* PAGEMAP_SCAN, Documentation/admin-guide/mm/pagemap.rst; headers before 6.7 lack it. */
+struct scan_region {
+        uint64_t start, end, categories;
+};
+
+struct scan {
+        uint64_t size, flags, start, end, walk_end, regions, n_regions, max_pages;
+        uint64_t inverted, all_of, any_of, returned;
+};
+
+enum { SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4 };
+
+bool reader_next_present(int pagemap_fd, uint64_t *at, uint64_t *stop, uint64_t end)
+{
+        struct scan_region found = {0};
+        struct scan s = {.size = sizeof s, .start = *at, .end = end, .regions = (uintptr_t)&found, .n_regions = 1,
+                         .any_of = SCAN_PRESENT | SCAN_SWAPPED, .returned = SCAN_PRESENT | SCAN_SWAPPED};
+        int kept = errno, n = ioctl(pagemap_fd, _IOWR('f', 16, struct scan), &s);
+
+        errno = kept;
+        if (n < 0 || (n > 0 && (found.start < *at || found.end > end || found.start >= found.end)))
+                return false;
+        *at = n > 0 ? found.start : end;
+        *stop = n > 0 ? found.end : end;
+        return true;
 }

@@ -51,8 +51,10 @@ static size_t read_entries(const struct reading *r, uint64_t p, uint64_t entries
 /* The first page from at on that is in memory or in swap, which *at becomes, and the end of those in a row. */
 static uint64_t next_present(const struct reading *r, uint64_t *at, uint64_t end)
 {
-        uint64_t entries[PAGES_AT_ONCE], p = *at, first = end;
+        uint64_t entries[PAGES_AT_ONCE], p = *at, first = end, stop;
 
+        if (reader_next_present(r->pagemap, at, &stop, end)) /* at once, also over terabytes of nothing */
+                return stop;
         while (p < end) {
                 size_t n = (end - p) / r->page < PAGES_AT_ONCE ? (size_t)((end - p) / r->page) : PAGES_AT_ONCE;
 
