@@ -15,16 +15,21 @@
 
 enum { TIME_LIMIT_S = 40 };
 
-static void become_bare(int err_fd)
+void forked_default_signals(void)
 {
-        static const int reset[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGALRM, SIGPIPE};
-        struct rlimit none = {0, 0};
         sigset_t empty;
 
-        for (size_t i = 0; i < sizeof reset / sizeof *reset; i++)
-                signal(reset[i], SIG_DFL);
+        for (int number = 1; number < NSIG; number++)
+                signal(number, SIG_DFL); /* of those that cannot be set, it fails */
         sigemptyset(&empty);
         sigprocmask(SIG_SETMASK, &empty, NULL);
+}
+
+static void become_bare(int err_fd)
+{
+        struct rlimit none = {0, 0};
+
+        forked_default_signals();
         setrlimit(RLIMIT_CORE, &none);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(err_fd, STDERR_FILENO);

@@ -36,6 +36,10 @@ _Noreturn void forked_differs(const char *what, long long got, long long wanted,
  * cannot be had. */
 bool forked_become_nobody(size_t memlock_bytes);
 
+/* For a child: what a program at a terminal begins with. A build in the background of a script ignores SIGINT and SIGQUIT, and its children
+ * would too. */
+void forked_default_signals(void);
+
 /* Ends the whole program as skipped, saying why. */
 _Noreturn void forked_skip_all(const char *reason);
 

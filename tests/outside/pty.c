@@ -2,6 +2,8 @@
  * there. */
 #include "pty.h"
 
+#include "forked.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pty.h>
@@ -35,6 +37,7 @@ void pty_start(struct pty *p, const char *const words[], int input)
         if (p->pid == 0) {
                 if (input >= 0)
                         dup2(input, STDIN_FILENO);
+                forked_default_signals();
                 execv(words[0], (char *const *)(uintptr_t)words);
                 _exit(127);
         }

@@ -1,6 +1,8 @@
 /* Running secretctl. A new session has no controlling terminal, so that /dev/tty is not the tester's. */
 #include "tool.h"
 
+#include "forked.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -95,6 +97,7 @@ static _Noreturn void become_tool(const char *const words[])
         for (size_t i = 0; i < 30 && words[i] != NULL; i++)
                 all[i + 1] = words[i];
         setsid();
+        forked_default_signals();
         execv(all[0], (char *const *)(uintptr_t)all);
         _exit(127);
 }
@@ -165,7 +168,6 @@ struct run tool_run_with(const void *input, size_t n_input, const char *const wo
                 stop("pipe");
         pid_t pid = fork();
         if (pid == 0) {
-                signal(SIGPIPE, SIG_DFL);
                 dup2(in[0], 0);
                 dup2(out[1], 1);
                 dup2(err[1], 2);

@@ -1,6 +1,7 @@
 /* ptrace(2), and the few files of /proc that tell of a process. A failure here is the tester's: it ends the program. */
 #include "outside/traced.h"
 
+#include "outside/forked.h"
 #include "outside/sandbox.h"
 
 #include <elf.h>
@@ -55,6 +56,7 @@ static _Noreturn void become(const char *const words[], const struct traced_way 
 {
         static const struct sandbox_rule none_hidden = {SYS_memfd_secret, -1, 0, ENOSYS};
 
+        forked_default_signals();
         if (way->terminal == NULL)
                 setsid();
         if (way->in >= 0)
