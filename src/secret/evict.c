@@ -232,6 +232,7 @@ static bool others_have_slots(const struct want *want)
 int evict_take(uint32_t *number, bool *is_open, const struct want *want, struct key_use *use, int reason)
 {
         struct search look = {.has_moving = true};
+        bool is_shared;
 
         for (unsigned n_pauses = 0; look.has_moving && n_pauses < PAUSES; n_pauses++) {
                 look = (struct search){.want = *want};
@@ -250,9 +251,11 @@ int evict_take(uint32_t *number, bool *is_open, const struct want *want, struct 
                 if (pool_take(number, want->n_bytes, want->creation_flags) == 0)
                         return 0;
         }
+        /* Counted twice: what another thread had while this was refused it may have given back by now. */
+        is_shared = look.has_pinned || look.has_moving || others_have_slots(want);
         if ((reason = pool_trade(NULL, 0, number, want->n_bytes, want->creation_flags)) == 0)
                 return 0;
-        return look.has_pinned || look.has_moving || others_have_slots(want) ? KEEPMUM_ENOSLOT : reason;
+        return is_shared || others_have_slots(want) ? KEEPMUM_ENOSLOT : reason;
 }
 
 int evict_admit(struct guest *g, int reason)
