@@ -216,6 +216,7 @@ static struct death death_of(enum deed deed, enum company company, unsigned flag
         assert_ok(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC));
         fflush(NULL);
         if ((pid = fork()) == 0) { /* a program of its own: this one has looked for keys before */
+                forked_default_signals();
                 dup2(in[0], STDIN_FILENO);
                 dup2(out[1], STDOUT_FILENO);
                 if (chdir(directory) == 0)
