@@ -227,8 +227,10 @@ _Noreturn void target_main(char **words)
         if (strcmp(what, "core") == 0)
                 end_with_core();
         say_ready();
-        for (;;)
+        for (;;) {
                 pause();
+                __asm__ volatile("" : : "r"(on_stack) : "memory"); /* its place is not another's meanwhile */
+        }
 }
 
 pid_t target_start(const char *what)
