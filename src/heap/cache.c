@@ -51,6 +51,7 @@ static struct cache *cache_find(void)
                 found = books_map(size_round_up(sizeof *found, page_bytes()));
                 if (found == NULL)
                         return NULL;
+                found->store = all == NULL ? 0 : (uint8_t)((all->store + 1u) % SLAB_STORES);
                 found->next = all;
                 all = found;
         }
@@ -94,7 +95,7 @@ bool cache_refill(struct cache *c, uint32_t class)
         uint32_t slot_bytes = slab_class_bytes[class], want = REFILL_BYTES / slot_bytes, half = cache_magazine_max(slot_bytes) / 2;
 
         want = want == 0 ? 1 : want > half ? half : want;
-        c->n[class] = (uint8_t)slab_take(c->magazine[class], want, class);
+        c->n[class] = (uint8_t)slab_take(c->magazine[class], want, class, c->store);
         return c->n[class] > 0;
 }
 

@@ -20,6 +20,7 @@ struct cache {
         uint32_t until_guarded;    /* allocations until one stands against a guard page */
         uint32_t n_guarded;        /* how often that was, at first */
         uint32_t quarantine_bytes;
+        uint8_t store;             /* which of the SLAB_STORES it takes from */
         bool is_used;              /* belongs to a living thread */
         bool is_parked;            /* belongs to nobody, but holds slots */
         struct cache *next;        /* in the list of all */

@@ -1,6 +1,7 @@
-/* The central store: for each size class a list of slabs that have slots to give, under the class's lock.
+/* The central stores: of each size class a list of slabs that have slots to give, under the class's lock. Threads take from four stores in
+ * turn, so that the slots, and the slots' words, of two that run at once seldom share a cache line; a slot goes back to its slab's store.
  *
- * Slots leave it and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a page at a time: a
+ * Slots leave a store and come back by the half magazine, so that the lock is seldom taken. A fresh slab is opened a page at a time: a
  * program that needs ten blocks of a class touches no 64 KiB for them. A slab that is empty becomes a free run. Of slabs that a few
  * survivors hold, the pages without any are given back to the kernel each time the slabs hold a MiB more, or a sixteenth: other
  * sizes then need the memory. If half of these pages are wanted again soon, the next time comes later. Book-keeping of a slab that
@@ -22,14 +23,16 @@
 enum { EMPTY_KEPT = 1, PURGE_EVERY = 1024 * 1024 / HEAP_LEAF, MOST_PATIENCE = 2 };
 
 struct class_store {
-        struct heap_lock lock;
         struct slab *listed; /* slabs that have slots to give */
         uint32_t n_empty;    /* of these, slabs none of whose slots is out */
         uint64_t *spare_bitmaps; /* of slabs that went, linked through their first word; the slots' words before them stay 0 */
         uint32_t n_retaken;  /* leaves that were purged and are in use again */
 } __attribute__((aligned(64)));
 
-static struct class_store stores[SLAB_CLASSES];
+static struct class_store stores[SLAB_STORES][SLAB_CLASSES];
+static struct {
+        struct heap_lock lock;
+} __attribute__((aligned(64))) classes[SLAB_CLASSES]; /* a lock for what all stores have of the class */
 static _Atomic uint32_t n_held, purge_at = PURGE_EVERY; /* leaves of all slabs that are not purged */
 static atomic_flag is_purging = ATOMIC_FLAG_INIT;
 const uint8_t slab_class_of_step[HEAP_SMALL_MAX / 16 + 1] = {
@@ -96,7 +99,7 @@ static void books_keep(struct class_store *store, uint64_t *bitmap)
         store->spare_bitmaps = bitmap;
 }
 
-static bool slab_make(struct class_store *store, uint32_t class)
+static bool slab_make(struct class_store *store, uint32_t class, uint32_t store_number)
 {
         uint16_t slot_bytes = slab_class_bytes[class], n_slots = (uint16_t)(HEAP_UNIT / slot_bytes);
         char *books = books_for(store, n_slots);
@@ -118,6 +121,7 @@ static bool slab_make(struct class_store *store, uint32_t class)
         s->inverse = (uint32_t)((((uint64_t)1 << 32) + slot_bytes - 1) / slot_bytes);
         s->slot_bytes = slot_bytes;
         s->class = (uint8_t)class;
+        s->store = (uint8_t)store_number;
         s->n_free = s->n_opened = 0;
         s->purged = 0;
         s->bitmap = (uint64_t *)(books + slack_bytes(n_slots));
@@ -262,10 +266,12 @@ static void purge(void)
         if (page_bytes() != HEAP_LEAF || atomic_flag_test_and_set(&is_purging))
                 return;
         for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
-                heap_lock(&stores[class].lock);
-                n_retaken += stores[class].n_retaken;
-                stores[class].n_retaken = 0;
-                heap_unlock(&stores[class].lock);
+                heap_lock(&classes[class].lock);
+                for (uint32_t i = 0; i < SLAB_STORES; i++) {
+                        n_retaken += stores[i][class].n_retaken;
+                        stores[i][class].n_retaken = 0;
+                }
+                heap_unlock(&classes[class].lock);
         }
         if (n_retaken > n_purged / 2 && n_retaken > PURGE_EVERY / 4)
                 patience += patience < MOST_PATIENCE;
@@ -273,10 +279,11 @@ static void purge(void)
                 patience -= patience > 0;
         n_purged = 0;
         for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
-                heap_lock(&stores[class].lock);
-                for (struct slab *s = stores[class].listed; s != NULL; s = s->next)
-                        n_purged += slab_purge(s);
-                heap_unlock(&stores[class].lock);
+                heap_lock(&classes[class].lock);
+                for (uint32_t i = 0; i < SLAB_STORES; i++)
+                        for (struct slab *s = stores[i][class].listed; s != NULL; s = s->next)
+                                n_purged += slab_purge(s);
+                heap_unlock(&classes[class].lock);
         }
         all = n_held;
         more = all / 16 > PURGE_EVERY ? all / 16 : PURGE_EVERY;
@@ -287,17 +294,17 @@ static void purge(void)
 /* ---- taking and giving ---- */
 
 /* Fills slots[0 .. n) from its end; the rest moves down if there was not enough. */
-uint32_t slab_take(void **slots, uint32_t n, uint32_t class)
+uint32_t slab_take(void **slots, uint32_t n, uint32_t class, uint32_t store_number)
 {
-        struct class_store *store = &stores[class];
+        struct class_store *store = &stores[store_number][class];
         uint32_t left = n;
 
-        heap_lock(&store->lock);
+        heap_lock(&classes[class].lock);
         while (left > 0) {
                 struct slab *s = store->listed;
 
                 if (s == NULL) {
-                        if (!slab_make(store, class))
+                        if (!slab_make(store, class, store_number))
                                 break;
                         s = store->listed;
                 }
@@ -309,7 +316,7 @@ uint32_t slab_take(void **slots, uint32_t n, uint32_t class)
                 if (s->n_free == 0 && s->n_opened == s->n_slots)
                         list_remove(store, s);
         }
-        heap_unlock(&store->lock);
+        heap_unlock(&classes[class].lock);
         if (atomic_load_explicit(&n_held, memory_order_relaxed) >= atomic_load_explicit(&purge_at, memory_order_relaxed))
                 purge();
         if (left > 0)
@@ -332,32 +339,30 @@ static void slot_give(struct class_store *store, struct slab *s, uint32_t slot)
 
 void slab_give(void *const *slots, uint32_t n, uint32_t class)
 {
-        struct class_store *store = &stores[class];
-
-        heap_lock(&store->lock);
+        heap_lock(&classes[class].lock);
         for (uint32_t i = 0; i < n; i++) {
                 uint32_t slot;
                 struct slab *s = slab_find(slots[i], &slot);
 
                 must(s != NULL && s->class == class && !slot_is_free(s, slot), HEAP_DAMAGED);
-                slot_give(store, s, slot);
+                slot_give(&stores[s->store][class], s, slot);
         }
-        heap_unlock(&store->lock);
+        heap_unlock(&classes[class].lock);
 }
 
 static void slab_recover(struct slab *s)
 {
-        struct class_store *store = &stores[s->class];
+        uint32_t class = s->class;
 
-        heap_lock(&store->lock);
+        heap_lock(&classes[class].lock);
         for (uint32_t slot = 0; slot < s->n_opened && s->n_slots > 0; slot++) {
                 if (s->slack[slot] != 0 || slot_is_free(s, slot))
                         continue;
                 tools_look(s->base + (size_t)slot * s->slot_bytes, s->slot_bytes);
                 zero_clear(s->base + (size_t)slot * s->slot_bytes, s->slot_bytes);
-                slot_give(store, s, slot);
+                slot_give(&stores[s->store][class], s, slot);
         }
-        heap_unlock(&store->lock);
+        heap_unlock(&classes[class].lock);
 }
 
 void slab_recover_all(void)
@@ -368,37 +373,42 @@ void slab_recover_all(void)
                                 slab_recover(&r->slabs[unit]);
 }
 
+static void trim_store(struct class_store *store)
+{
+        struct slab *next;
+
+        for (struct slab *s = store->listed; s != NULL; s = next) {
+                next = s->next;
+                if (slab_is_empty(s))
+                        slab_unmake(store, s);
+        }
+}
+
 void slab_trim(void)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++) {
-                struct class_store *store = &stores[class];
-                struct slab *next;
-
-                heap_lock(&store->lock);
-                for (struct slab *s = store->listed; s != NULL; s = next) {
-                        next = s->next;
-                        if (slab_is_empty(s))
-                                slab_unmake(store, s);
-                }
-                heap_unlock(&store->lock);
+                heap_lock(&classes[class].lock);
+                for (uint32_t i = 0; i < SLAB_STORES; i++)
+                        trim_store(&stores[i][class]);
+                heap_unlock(&classes[class].lock);
         }
 }
 
 void slab_lock(void)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++)
-                heap_lock(&stores[class].lock);
+                heap_lock(&classes[class].lock);
 }
 
 void slab_unlock(void)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++)
-                heap_unlock(&stores[class].lock);
+                heap_unlock(&classes[class].lock);
 }
 
 void slab_lock_renew(void)
 {
         for (uint32_t class = 0; class < SLAB_CLASSES; class++)
-                heap_lock_renew(&stores[class].lock);
+                heap_lock_renew(&classes[class].lock);
         atomic_flag_clear(&is_purging); /* the thread that was at it is not in the child */
 }

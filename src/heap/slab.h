@@ -1,4 +1,4 @@
-/* Slabs: 64 KiB cut into slots of one size, and the central store of free slots, one for each size class.
+/* Slabs: 64 KiB cut into slots of one size, and the central stores of free slots, for each size class.
  *
  * Always true: nothing about a slot stands in the slab. Each slot has one word out of line, its slack: how many of its bytes were not
  * asked for, at least one; 0 while it is not live. A slot that is not live is in one place only: in its slab's bitmap, or in
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SLAB_CLASSES = 36 };
+enum { SLAB_CLASSES = 36, SLAB_STORES = 4 };
 
 typedef _Atomic uint16_t slot_slack;
 
@@ -33,7 +33,8 @@ struct slab {
         struct slab *next, *previous;
         char *base;
         uint32_t purged; /* a bit for each leaf that was given back to the kernel and not handed out since */
-        uint32_t spare;
+        uint8_t store;   /* which of the SLAB_STORES */
+        uint8_t spare[3];
 };
 static_assert(sizeof(struct slab) == 64, "one cache line");
 
@@ -73,9 +74,9 @@ static inline struct slab *slab_find_first(const void *p, uint32_t *slot)
         return range_offset(&heap_ranges[0], p, &offset) ? slab_in(&heap_ranges[0], offset, slot) : NULL;
 }
 
-/* Moves up to n free slots of a class to slots[]; returns how many, 0 without memory. */
-uint32_t slab_take(void **slots, uint32_t n, uint32_t class);
-/* Gives slots of one class back. Slabs that are empty then, beyond a few, become free runs. */
+/* Moves up to n free slots of a class to slots[], from one of the stores; returns how many, 0 without memory. */
+uint32_t slab_take(void **slots, uint32_t n, uint32_t class, uint32_t store_number);
+/* Gives slots of one class back, each to the store it came from. Slabs that are empty then, beyond a few, become free runs. */
 void slab_give(void *const *slots, uint32_t n, uint32_t class);
 /* In a child of fork, all caches empty: gives what other threads had in their hands, slots that are neither live nor in a bitmap. */
 void slab_recover_all(void);
