@@ -29,11 +29,6 @@
 /* What a page is at the moment. */
 enum page_mode { SHUT, READABLE, WRITABLE };
 
-static uint64_t generation_of(keepmum_secret handle)
-{
-        return handle.bits >> RECORD_INDEX_BITS;
-}
-
 /* The address of a thread's own byte tells it from every other living thread. */
 static uintptr_t this_thread(void)
 {
@@ -109,7 +104,7 @@ static void shut_again(struct record *r, keepmum_secret handle, uint64_t closed)
 
 INLINE void close_place(struct record *r, const struct place *p, keepmum_secret handle)
 {
-        uint64_t closed = word_make(generation_of(handle), PHASE_CLOSED, 0);
+        uint64_t closed = word_make(record_generation(handle), PHASE_CLOSED, 0);
 
         shut(p);
         record_publish(r, closed);
@@ -168,7 +163,7 @@ INLINE int publish_open(struct record *r, keepmum_secret handle, enum phase phas
                 close_wiped(r, handle);
                 return KEEPMUM_EWIPED;
         }
-        record_publish(r, word_make(generation_of(handle), phase, 1));
+        record_publish(r, word_make(record_generation(handle), phase, 1));
         return 0;
 }
 
@@ -225,6 +220,15 @@ int access_join_or_claim(struct record **r, keepmum_secret handle, enum phase *f
         return join_or_claim(*r, handle, from);
 }
 
+/* Out of line, so that the way of a secret that has a slot is short. */
+__attribute__((noinline)) static int revive_for_reading(struct record *r, keepmum_secret handle, enum phase from, const void **bytes,
+                                                        size_t *n_bytes)
+{
+        int err = seal_revive(r, handle, from, 0);
+
+        return err != 0 ? err : open_for_reading(r, handle, bytes, n_bytes);
+}
+
 int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
 {
         struct record *r;
@@ -236,11 +240,10 @@ int keepmum_open_read(keepmum_secret s, const void **bytes, size_t *n_bytes)
                 return KEEPMUM_EINVAL;
         if ((err = layer_enter()) != 0 || (err = record_find(&r, s)) != 0 || (err = join_or_claim(r, s, &from)) != 0)
                 return err;
-        if (from != PHASE_READ) {
-                if (from != PHASE_CLOSED && (err = seal_revive(r, s, from, 0)) != 0)
-                        return err;
+        if (__builtin_expect(from == PHASE_CLOSED, 1))
                 return open_for_reading(r, s, bytes, n_bytes);
-        }
+        if (from != PHASE_READ)
+                return revive_for_reading(r, s, from, bytes, n_bytes);
         find_place(&p, r, s); /* it cannot move while this open is counted */
         *bytes = p.payload;
         if (n_bytes != NULL)
@@ -313,7 +316,7 @@ static bool leave(struct record *r, keepmum_secret handle, uint64_t *was)
         uint64_t word = atomic_load(&r->word), next;
 
         do {
-                bool is_mine = word_generation(word) == generation_of(handle);
+                bool is_mine = word_generation(word) == record_generation(handle);
 
                 if (epoch_is_wiped() && !(is_mine && is_open(word)))
                         return false;
@@ -422,7 +425,7 @@ void keepmum_destroy(keepmum_secret *s)
 
 void access_publish_closed(struct record *r, keepmum_secret handle)
 {
-        uint64_t closed = word_make(generation_of(handle), PHASE_CLOSED, 0);
+        uint64_t closed = word_make(record_generation(handle), PHASE_CLOSED, 0);
 
         record_publish(r, closed);
         if (epoch_is_wiped())

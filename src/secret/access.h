@@ -33,7 +33,7 @@ static inline void access_let_go(struct record *r, keepmum_secret handle, enum p
         else if (from == PHASE_CLOSED)
                 access_publish_closed(r, handle);
         else
-                record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, from, 0));
+                record_publish(r, word_make(record_generation(handle), from, 0));
 }
 
 /* What a payload takes at the end of its slot. */

@@ -31,7 +31,7 @@ static int publish_share(keepmum_secret *out, const struct share *of)
         r->is_written = r->has_others_box = of->box != NULL;
         if (of->box != NULL)
                 record_set_box(r, of->box, of->box->key == KEY_HIDDEN);
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, of->box != NULL ? PHASE_SEALED : PHASE_EMPTY, 0));
+        record_publish(r, word_make(record_generation(handle), of->box != NULL ? PHASE_SEALED : PHASE_EMPTY, 0));
         if (epoch_is_wiped())
                 return KEEPMUM_EWIPED;
         *out = handle;

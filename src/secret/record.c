@@ -116,7 +116,7 @@ void record_give(struct record *r, keepmum_secret handle)
 
 int record_is_stale(keepmum_secret handle, uint64_t word)
 {
-        uint64_t given = handle.bits >> RECORD_INDEX_BITS, now = word_generation(word), first;
+        uint64_t given = record_generation(handle), now = word_generation(word), first;
 
         if (word_phase(word) == PHASE_FREE && word_opens(word) == RETIRED)
                 return KEEPMUM_ESTALE;

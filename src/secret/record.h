@@ -112,6 +112,11 @@ static inline uint32_t record_number(keepmum_secret handle)
         return (uint32_t)(handle.bits & (((uint32_t)1 << RECORD_INDEX_BITS) - 1));
 }
 
+static inline uint64_t record_generation(keepmum_secret handle)
+{
+        return handle.bits >> RECORD_INDEX_BITS;
+}
+
 /* Finds the record of a handle. 0; KEEPMUM_EINVAL for {0}; KEEPMUM_EFORKED for a handle of before the fork; aborts on a number never given out. */
 static inline int record_find(struct record **r, keepmum_secret handle)
 {
@@ -133,7 +138,7 @@ static inline int record_is_live(keepmum_secret handle, uint64_t word)
 {
         enum phase phase = word_phase(word);
 
-        if (handle.bits >> RECORD_INDEX_BITS != word_generation(word) || phase == PHASE_FREE)
+        if (record_generation(handle) != word_generation(word) || phase == PHASE_FREE)
                 return record_is_stale(handle, word);
         return phase == PHASE_DYING ? KEEPMUM_ESTALE : 0;
 }

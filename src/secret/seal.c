@@ -171,7 +171,7 @@ void seal_close(struct record *r, keepmum_secret handle, bool is_writable)
         key_close(&use);
         page_close(pool_slot(number)->bytes, pool_slot(number)->n_bytes);
         pool_give_untouched(number);
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, phase, 0));
+        record_publish(r, word_make(record_generation(handle), phase, 0));
 }
 
 /* ---- out of a box ---- */
@@ -186,7 +186,7 @@ static void unseal(const struct record *r, keepmum_secret handle, const struct b
 
 static int give_up(struct record *r, keepmum_secret handle, enum phase from, int err)
 {
-        record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, from, 0));
+        record_publish(r, word_make(record_generation(handle), from, 0));
         return err;
 }
 

@@ -26,7 +26,7 @@ static void publish_unwritten(struct record *r, keepmum_secret handle, uint32_t 
                 access_publish_closed(r, handle);
         } else {
                 atomic_store(&r->payload_bytes, (uint32_t)n_bytes);
-                record_publish(r, word_make(handle.bits >> RECORD_INDEX_BITS, PHASE_EMPTY, 0));
+                record_publish(r, word_make(record_generation(handle), PHASE_EMPTY, 0));
         }
 }
 
@@ -194,7 +194,7 @@ static int resize_sealed(struct record *r, keepmum_secret s, size_t n_bytes)
         int err;
 
         if (is_always_sealed && box == NULL) {
-                record_publish(r, word_make(s.bits >> RECORD_INDEX_BITS, PHASE_SEALED, 0));
+                record_publish(r, word_make(record_generation(s), PHASE_SEALED, 0));
                 return KEEPMUM_ENOMEM;
         }
         if ((err = seal_revive(r, s, PHASE_SEALED, n_bytes)) != 0) {
@@ -214,7 +214,7 @@ static int resize_unwritten(struct record *r, keepmum_secret s, size_t n_bytes)
         int err = seal_first_slot(&slot, n_bytes, r->flags);
 
         if (err != 0)
-                record_publish(r, word_make(s.bits >> RECORD_INDEX_BITS, PHASE_EMPTY, 0));
+                record_publish(r, word_make(record_generation(s), PHASE_EMPTY, 0));
         else
                 publish_unwritten(r, s, slot, n_bytes);
         return err;
