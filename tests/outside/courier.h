@@ -2,6 +2,7 @@
 #ifndef TESTS_OUTSIDE_COURIER_H
 #define TESTS_OUTSIDE_COURIER_H
 
+#include <keepmum.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,11 +14,19 @@ struct courier_header {
         uint64_t payload_bytes, zero[5];
 };
 
-enum { COURIER_FULL = 0x6c6c7566, COURIER_TAKEN = 0x656b6174 };
+enum {
+        COURIER_FULL = 0x6c6c7566,
+        COURIER_TAKEN = 0x656b6174,
+        COURIER_PLAIN_FLAGS = KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED /* flags of a secret that goes by an ordinary memory file */
+};
 
 /* Sends a descriptor, -1 for none; false if the other end is gone. */
 bool courier_send(int socket, int fd);
 int courier_get(int socket);
+
+extern bool courier_has_hidden; /* once found out, for a group's setup: whether there is secret memory here */
+int courier_find_out(void **state);
+bool courier_is_closed(int fd); /* the descriptor */
 
 /* Makes a file as a courier is: of secret memory or not; -1 where there is none. The header is a right one for n_bytes. */
 int courier_forge(bool is_hidden, size_t n_bytes);

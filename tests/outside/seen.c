@@ -90,6 +90,17 @@ bool is_hole(const void *address)
         return is_like(address, NULL);
 }
 
+bool has_shared_memory(void)
+{
+        struct view v = view_of_self();
+        bool has = false;
+
+        for (size_t i = 0; i < v.n; i++)
+                has |= v.all[i].perms[3] == 's';
+        view_free(&v);
+        return has;
+}
+
 size_t count_mappings(void)
 {
         FILE *f = fopen("/proc/self/maps", "r");

@@ -28,6 +28,7 @@ bool seen_has(const struct seen *m, const char *two_letters);
 bool is_shut(const void *address); /* ---s, of a slot */
 bool is_hole(const void *address);
 
+bool has_shared_memory(void); /* as all slots are */
 size_t count_mappings(void);
 size_t count_descriptors(void);
 size_t locked_kb(void);       /* VmLck of this process */

@@ -5,7 +5,7 @@
 
 #include "outside/forked.h"
 #include "outside/seen.h"
-#include "outside/wrapped.h"
+#include "outside/countdown.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,23 +17,6 @@
 #include <sys/syscall.h>
 
 /* ---- the calls ---- */
-
-static long countdown = -1; /* calls until the one that fails; -1: none does */
-static bool is_lasting, has_fired;
-static int cause;
-static const char *failed;
-
-static bool fails(const char *name)
-{
-        if (countdown < 0 || (countdown > 0 && --countdown >= 0))
-                return false;
-        has_fired = true;
-        failed = name;
-        if (!is_lasting)
-                countdown = -1;
-        errno = cause;
-        return true;
-}
 
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset), MAP_FAILED)
 WRAP(int, madvise, (void *at, size_t n, int advice), (at, n, advice), -1)

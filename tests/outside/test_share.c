@@ -17,31 +17,14 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { WHOLE = KEEPMUM_IS_LOCKED | KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED, PLAIN = KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED };
+enum { WHOLE = KEEPMUM_IS_LOCKED | KEEPMUM_IS_NODUMP | KEEPMUM_IS_NOFORK | KEEPMUM_IS_GUARDED };
 
-static bool has_hidden;
 static _Atomic bool is_over;
-
-static int find_out(void **state)
-{
-        keepmum_secret s;
-
-        (void)state;
-        has_hidden = keepmum_create(&s, 1, KEEPMUM_HIDDEN) == 0;
-        if (has_hidden)
-                keepmum_destroy(&s);
-        return 0;
-}
-
-static bool is_closed(int fd)
-{
-        return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
-}
 
 /* A flag that gives a courier of this kind. */
 static unsigned flags_for(bool is_hidden)
 {
-        return is_hidden ? KEEPMUM_HIDDEN : PLAIN;
+        return is_hidden ? KEEPMUM_HIDDEN : COURIER_PLAIN_FLAGS;
 }
 
 /* ---- one way, from process to process ---- */
@@ -69,7 +52,7 @@ static void receive_one(int socket, const struct parcel *p)
                 expect(forked_become_nobody(p->nobodys_limit));
         expect((fd = courier_get(socket)) >= 0);
         expect_int(keepmum_receive_fd(&s, fd, p->taken_flags), 0);
-        expect(is_closed(fd));
+        expect(courier_is_closed(fd));
         expect_int(look_for(s, (unsigned)seed_of(p), p->n_bytes, p->n_bytes), 0);
         expect_int(keepmum_state(s, &promises), 0);
         expect_int(keepmum_verify(s, &seen), 0);
@@ -123,7 +106,7 @@ static void what_is_shared_arrives(void **state)
         (void)state;
         for (size_t i = 0; i < n_of(sizes); i++) {
                 struct parcel as_it_comes = {.n_bytes = sizes[i], .given_flags = KEEPMUM_ACCEPT_UNLOCKED},
-                              plain = {.n_bytes = sizes[i], .given_flags = PLAIN};
+                              plain = {.n_bytes = sizes[i], .given_flags = COURIER_PLAIN_FLAGS};
 
                 if (sizes[i] > 1 << 20 && geteuid() != 0)
                         continue; /* more than may be locked */
@@ -134,7 +117,7 @@ static void what_is_shared_arrives(void **state)
 
 static void the_receivers_flags_are_its_own(void **state)
 {
-        static const unsigned given[] = {0, KEEPMUM_HIDDEN, KEEPMUM_STAY, KEEPMUM_SEALED, PLAIN, PLAIN | KEEPMUM_EXACT_END};
+        static const unsigned given[] = {0, KEEPMUM_HIDDEN, KEEPMUM_STAY, KEEPMUM_SEALED, COURIER_PLAIN_FLAGS, COURIER_PLAIN_FLAGS | KEEPMUM_EXACT_END};
         static const unsigned taken[] = {KEEPMUM_HIDDEN, KEEPMUM_NOT_HIDDEN, KEEPMUM_STAY, KEEPMUM_SEALED, KEEPMUM_EXACT_END};
 
         (void)state;
@@ -142,7 +125,7 @@ static void the_receivers_flags_are_its_own(void **state)
                 for (size_t k = 0; k < n_of(taken); k++) {
                         struct parcel p = {.n_bytes = 40 + i, .given_flags = given[i], .taken_flags = taken[k]};
 
-                        if (has_hidden || (!(given[i] & KEEPMUM_HIDDEN) && given[i] & KEEPMUM_ACCEPT_UNLOCKED && !(taken[k] & KEEPMUM_HIDDEN)))
+                        if (courier_has_hidden || (!(given[i] & KEEPMUM_HIDDEN) && given[i] & KEEPMUM_ACCEPT_UNLOCKED && !(taken[k] & KEEPMUM_HIDDEN)))
                                 assert_true(forked_passes(send_one, &p));
                 }
         }
@@ -155,7 +138,7 @@ static void another_user_receives(void **state)
         (void)state;
         for (size_t i = 0; i < n_of(limits); i++) {
                 struct parcel usual = {.n_bytes = 32, .given_flags = KEEPMUM_ACCEPT_UNLOCKED, .nobodys_limit = limits[i]},
-                              plain = {.n_bytes = 32, .given_flags = PLAIN, .nobodys_limit = limits[i]};
+                              plain = {.n_bytes = 32, .given_flags = COURIER_PLAIN_FLAGS, .nobodys_limit = limits[i]};
 
                 assert_true(forked_passes(send_one, &usual));
                 assert_true(forked_passes(send_one, &plain));
@@ -197,7 +180,7 @@ static void another_program_receives(void **state)
 static void a_courier_is_received_once(void **state)
 {
         (void)state;
-        for (int is_hidden = 0; is_hidden <= has_hidden; is_hidden++) {
+        for (int is_hidden = 0; is_hidden <= courier_has_hidden; is_hidden++) {
                 keepmum_secret s, first = {0}, second = {0};
                 int fd, again;
 
@@ -207,7 +190,7 @@ static void a_courier_is_received_once(void **state)
                 again = dup(fd);
                 assert_ok(keepmum_receive_fd(&first, fd, 0));
                 assert_int_equal(keepmum_receive_fd(&second, again, 0), KEEPMUM_ETAKEN);
-                assert_true(second.bits == 0 && !is_closed(again) && courier_is_used_up(again));
+                assert_true(second.bits == 0 && !courier_is_closed(again) && courier_is_used_up(again));
                 assert_ok(look_for(first, 5, 100, 100));
                 close(again);
                 keepmum_destroy(&first);
@@ -243,7 +226,7 @@ static void of_several_receivers_one_succeeds(void **state)
                 struct racer r[RACERS] = {0};
                 int fd, n_won = 0;
 
-                assert_ok(make_with(&s, 64, flags_for(has_hidden && round % 2 == 0), (unsigned)round));
+                assert_ok(make_with(&s, 64, flags_for(courier_has_hidden && round % 2 == 0), (unsigned)round));
                 assert_ok(keepmum_share_fd(s, &fd));
                 for (int i = 0; i < RACERS; i++) {
                         r[i].fd = i == 0 ? fd : dup(fd);
@@ -323,7 +306,7 @@ static void receive_after_fork(void *arg)
 
         expect_int(keepmum_receive_fd(&mine, fd, 0), 0); /* what fork() brings along can be received */
         expect_int(look_for(mine, 8, 32, 32), 0);
-        expect_int(keepmum_share_fd(mine, &other), has_hidden ? 0 : KEEPMUM_ENOLOCK);
+        expect_int(keepmum_share_fd(mine, &other), courier_has_hidden ? 0 : KEEPMUM_ENOLOCK);
 }
 
 static void share_the_parents(void *arg)
@@ -426,5 +409,5 @@ int main(int n_words, char **words)
 
         if (n_words == 2 && strcmp(words[1], "receive") == 0)
                 receive_one(STDIN_FILENO, &usual);
-        return cmocka_run_group_tests(tests, find_out, NULL) != 0 ? 1 : 0;
+        return cmocka_run_group_tests(tests, courier_find_out, NULL) != 0 ? 1 : 0;
 }

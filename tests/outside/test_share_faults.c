@@ -6,7 +6,7 @@
 #include "outside/courier.h"
 #include "outside/forked.h"
 #include "outside/seen.h"
-#include "outside/wrapped.h"
+#include "outside/countdown.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,23 +24,7 @@
 
 /* ---- the calls ---- */
 
-static long countdown = -1; /* calls until the one that fails; -1: none does */
-static bool is_lasting, has_fired;
-static int cause;
-static const char *failed;
 static void *guest; /* what was kept from children last: may be opened in vain, as no slot may */
-
-static bool fails(const char *name)
-{
-        if (countdown < 0 || (countdown > 0 && --countdown >= 0))
-                return false;
-        has_fired = true;
-        failed = name;
-        if (!is_lasting)
-                countdown = -1;
-        errno = cause;
-        return true;
-}
 
 WRAP(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset), (at, n, prot, flags, fd, offset), MAP_FAILED)
 WRAP(int, ftruncate, (int fd, off_t n), (fd, n), -1)

@@ -22,18 +22,6 @@
 
 enum { SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW, N = 100 };
 
-static bool has_hidden;
-
-static int find_out(void **state)
-{
-        int fd = courier_forge(true, 1);
-
-        (void)state;
-        has_hidden = fd >= 0;
-        close(fd);
-        return 0;
-}
-
 /* ---- the wrong things ---- */
 
 static int seal(int fd, int seals)
@@ -433,7 +421,7 @@ static void a_sender_may_change_what_it_likes_meanwhile(void **state)
         static bool kinds[] = {false, true};
 
         (void)state;
-        for (int i = 0; i <= has_hidden; i++)
+        for (int i = 0; i <= courier_has_hidden; i++)
                 assert_true(forked_passes(receive_from_hostile, &kinds[i]));
 }
 
@@ -445,5 +433,5 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-        return cmocka_run_group_tests(tests, find_out, NULL) != 0 ? 1 : 0;
+        return cmocka_run_group_tests(tests, courier_find_out, NULL) != 0 ? 1 : 0;
 }

@@ -17,26 +17,6 @@
 #define SYS_memfd_secret 447
 #endif
 
-enum { PLAIN = KEEPMUM_NOT_HIDDEN | KEEPMUM_ACCEPT_UNLOCKED };
-
-static bool has_hidden;
-
-static int find_out(void **state)
-{
-        keepmum_secret s;
-
-        (void)state;
-        has_hidden = keepmum_create(&s, 1, KEEPMUM_HIDDEN) == 0;
-        if (has_hidden)
-                keepmum_destroy(&s);
-        return 0;
-}
-
-static bool is_closed(int fd)
-{
-        return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
-}
-
 static int share_and_receive(keepmum_secret s, unsigned seed, size_t n_bytes)
 {
         keepmum_secret got;
@@ -60,10 +40,10 @@ static void live_without_hidden_memory(void *arg)
         keepmum_secret hidden = {0}, s;
         int fd = -5;
 
-        if (has_hidden)
+        if (courier_has_hidden)
                 expect_int(make_with(&hidden, 50, KEEPMUM_HIDDEN, 1), 0);
         sandbox_answer(rules, n_of(rules));
-        if (has_hidden)
+        if (courier_has_hidden)
                 expect_int(keepmum_share_fd(hidden, &fd), KEEPMUM_ENOHIDDEN);
         expect_int(make_with(&s, 50, 0, 2), 0);
         expect_int(keepmum_share_fd(s, &fd), KEEPMUM_ENOLOCK);
@@ -107,9 +87,9 @@ static void share_at_the_limit(void *arg)
 
         if (!forked_become_nobody(n_pages * page()))
                 _exit(0);
-        expect_crowd(has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
+        expect_crowd(courier_has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
         expect(locked_kb() <= n_pages * page() / 1024);
-        if (n_pages < 16 || !has_hidden)
+        if (n_pages < 16 || !courier_has_hidden)
                 return;
         expect_int(make_with(&large, 4 * page(), 0, 9), 0); /* its courier takes five pages, each end another slot of four */
         expect_int(share_and_receive(large, 9, 4 * page()), 0);
@@ -129,7 +109,7 @@ static void share_in_the_budget(void *arg)
 {
         (void)arg;
         expect_int(keepmum_set_lock_budget(3 * page()), 0);
-        expect_crowd(has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
+        expect_crowd(courier_has_hidden ? 0 : KEEPMUM_ACCEPT_UNLOCKED);
         expect(stat_of(KEEPMUM_STAT_LOCKED_BYTES) <= 3 * page());
 }
 
@@ -156,7 +136,7 @@ static void share_without_room(void *arg)
         expect_int(keepmum_share_fd(s[n - 1], &fd), KEEPMUM_ENOSLOT);
         expect_int(fd, -5);
         expect_int(keepmum_receive_fd(&got, waiting, 0), KEEPMUM_ENOSLOT);
-        expect(got.bits == 0 && !is_closed(waiting));
+        expect(got.bits == 0 && !courier_is_closed(waiting));
         expect_int(keepmum_create(&last, 100, KEEPMUM_STAY), KEEPMUM_ENOSLOT);
         for (size_t i = 1; i < n; i++) {
                 expect_int(look_for(s[i], (unsigned)i, 100, 100), 0);
@@ -169,7 +149,7 @@ static void share_without_room(void *arg)
 static void where_there_is_no_room_nothing_is_lost(void **state)
 {
         (void)state;
-        if (has_hidden)
+        if (courier_has_hidden)
                 assert_true(forked_passes(share_without_room, NULL));
 }
 
@@ -205,19 +185,19 @@ static void share_under_a_file_limit(void *arg)
         int hidden = -1, plain, fd = -5;
 
         (void)arg;
-        if (has_hidden) {
+        if (courier_has_hidden) {
                 expect_int(make_with(&s, 32, KEEPMUM_HIDDEN, 4), 0);
                 expect_int(keepmum_share_fd(s, &hidden), 0);
         }
-        expect_int(make_with(&s, 32, PLAIN, 5), 0);
+        expect_int(make_with(&s, 32, COURIER_PLAIN_FLAGS, 5), 0);
         expect_int(keepmum_share_fd(s, &plain), 0);
         expect_int(setrlimit(RLIMIT_FSIZE, &none), 0);
         expect_int(keepmum_share_fd(s, &fd), KEEPMUM_ESYSTEM);
         expect_int(errno, EFBIG);
         expect_int(fd, -5);
         expect_int(keepmum_receive_fd(&got, plain, 0), KEEPMUM_ESYSTEM);
-        expect(!is_closed(plain));
-        if (!has_hidden)
+        expect(!courier_is_closed(plain));
+        if (!courier_has_hidden)
                 return;
         expect_int(keepmum_receive_fd(&got, hidden, 0), 0);
         expect_int(look_for(got, 4, 32, 32), 0);
@@ -242,5 +222,5 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-        return cmocka_run_group_tests(tests, find_out, NULL) != 0 ? 1 : 0;
+        return cmocka_run_group_tests(tests, courier_find_out, NULL) != 0 ? 1 : 0;
 }
