@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Room for one descriptor and no more: what a stranger sends beyond that is closed by the kernel. */
+/* Aligned as its header is. */
 union descriptor_room {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr aligned;
@@ -39,8 +39,8 @@ static inline int descriptor_receive(int socket, int *fd)
         char byte;
         struct iovec data = {&byte, 1};
         union descriptor_room room = {{0}};
-        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof room.bytes};
-        struct cmsghdr *part;
+        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = CMSG_LEN(sizeof *fd)};
+        struct cmsghdr *part; /* room for one descriptor and no more (padded there would be for two): the kernel closes what is beyond */
         ssize_t n;
 
         errno = 0;
